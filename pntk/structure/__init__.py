@@ -1,0 +1,1 @@
+"""Measures of structure: leading vectors of kernels, and how well they cluster."""

@@ -1,0 +1,155 @@
+"""The command line: python -m study COMMAND."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+
+REFUSED, FAILED = 2, 1
+
+DESCRIPTION = """\
+Can we predict, before training, what representations a network will learn and how well it will do?
+A study trains pairs of networks, measures the t = 0 eNTK of each, and correlates the two with honest intervals."""
+
+EXAMPLES = """\
+examples:
+  python -m study run sweeps/quick.yaml                     a look at everything, under a minute
+  python -m study run sweeps/paper.yaml                     the source study: 60 networks
+  python -m study run sweeps/paper.yaml --set seeds=40 --out results/paper40
+  python -m study analyse results/paper                     all tables again, from the rows
+  python -m study export results/paper --cell large --seed 3 --to large-3.npz
+  python -m study bench train                               ours against nn.Module and torch.func.vmap
+
+exit status: 0 done; 2 refused before any work, with one line that says why; 1 anything else."""
+
+
+def _parser() -> argparse.ArgumentParser:
+    plain = argparse.RawDescriptionHelpFormatter
+    parser = argparse.ArgumentParser("python -m study", description=DESCRIPTION, epilog=EXAMPLES, formatter_class=plain)
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    run = commands.add_parser("run", formatter_class=plain, help="run a sweep, or go on with it", description=RUN)
+    run.add_argument("sweep", type=Path, metavar="SWEEP.yaml")
+    run.add_argument("--out", type=Path, metavar="DIR", help="folder of the study (default: results/<name of the sweep>)")
+    run.add_argument(
+        "--set", action="append", default=[], metavar="KEY=VALUE", dest="assignments",
+        help="override a field of the sweep file, nested fields with dots; may be repeated. "
+        "seeds=20, settings.hidden_units=100, cells.large.init_scale=5, compute.block=10",
+    )  # fmt: skip
+    run.add_argument("--wandb", choices=("offline", "online", "disabled"), help="Weights & Biases (default: as the sweep says, else offline)")
+    run.add_argument("--address", metavar="ADDRESS", help="of a running Ray cluster, or auto; default: a Ray of its own on this machine")
+
+    analyse = commands.add_parser("analyse", formatter_class=plain, help="rebuild every table from the rows of a folder", description=ANALYSE)
+    analyse.add_argument("out", type=Path, metavar="DIR")
+    analyse.add_argument("--sweep", type=Path, metavar="SWEEP.yaml", help="take contrasts from this file (for rows made elsewhere)")
+
+    export = commands.add_parser("export", formatter_class=plain, help="one network's weights and data as .npz", description=EXPORT)
+    export.add_argument("out", type=Path, metavar="DIR")
+    export.add_argument("--cell", required=True, metavar="NAME")
+    export.add_argument("--seed", required=True, type=int, metavar="N")
+    export.add_argument("--data-seed", type=int, metavar="N", help="in a crossed design (default: the first of the seed)")
+    export.add_argument("--to", required=True, type=Path, metavar="FILE.npz")
+
+    bench = commands.add_parser("bench", formatter_class=plain, help="measure speed against a named baseline in the same run", description=BENCH)
+    bench.add_argument("name", choices=("train", "entk", "silhouette"))
+    bench.add_argument("--json", type=Path, metavar="FILE", help="also write the numbers to FILE")
+    return parser
+
+
+RUN = """\
+Train and measure every network of a sweep under Ray Tune, many seeds per trial, then print the tables.
+Ctrl-C stops it; the same command goes on where it stopped. Finished networks are never computed again.
+A folder belongs to one configuration: another one is refused. compute.* and wandb.* may change freely."""
+
+ANALYSE = """\
+Rebuild analysis.json, analysis.csv and the printed tables from DIR/rows/**/*.parquet. Works on any folder with
+such rows: they need cell, seed, silhouette_<estimator> and loss_<phase>_test or loss_<phase>_unseen."""
+
+EXPORT = """\
+Train one network of a study again and write, as float arrays:
+  base_W1 ...             the random draw before scaling: W1 (stimulus, hidden), W2 (task, hidden),
+                          V1 (hidden, response), V2 (task, response)
+  initial_W1 ...          the weights training starts from
+  final_<phase>_W1 ...    the weights at the end of each phase
+  <phase>_train_inputs, <phase>_train_targets, <phase>_test_inputs, <phase>_test_targets
+  bias, loss_<phase>_train, loss_<phase>_test, loss_<phase>_unseen, silhouette_<estimator>"""
+
+BENCH = """\
+train       CPU time of a gradient step: nn.Module + autograd + SGD, torch.func.vmap, ours at 1, 8 and 64 networks
+entk        the eNTK in closed form against torch.func on an nn.Module
+silhouette  the t = 0 measurement of a network against its LR-tuned training"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; returns the exit status."""
+    from study.rows import RowsError
+    from study.sweep import SweepError
+
+    options = _parser().parse_args(arguments)
+    console = _console()
+    try:
+        return {"run": _run, "analyse": _analyse, "export": _export, "bench": _bench}[options.command](options, console)
+    except (SweepError, RowsError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return REFUSED
+    except KeyboardInterrupt:
+        print("stopped", file=sys.stderr)
+        return FAILED
+
+
+def _console() -> Console:
+    """Tables need room: outside a terminal they are not wrapped to 80 columns."""
+    from study.tables import WIDTH
+
+    console = Console()
+    return console if console.is_terminal else Console(width=WIDTH)
+
+
+def _run(options: argparse.Namespace, console: Console) -> int:
+    from study.plan import make_plan
+    from study.run import run
+    from study.sweep import load_sweep
+
+    sweep = load_sweep(options.sweep, tuple(options.assignments))
+    tracking = sweep.wandb if options.wandb is None else sweep.wandb.model_copy(update={"mode": options.wandb})
+    return run(make_plan(sweep), options.out or Path("results") / sweep.name, tracking, options.address, console)
+
+
+def _analyse(options: argparse.Namespace, console: Console) -> int:
+    from study.folder import stored_plan
+    from study.plan import make_plan
+    from study.run import report
+    from study.sweep import load_sweep
+
+    plan = make_plan(load_sweep(options.sweep)) if options.sweep else stored_plan(options.out)
+    report(plan, options.out, console)
+    return 0
+
+
+def _export(options: argparse.Namespace, console: Console) -> int:
+    from study.export import export
+    from study.folder import stored_sweep
+    from study.plan import make_plan
+
+    plan = make_plan(stored_sweep(options.out))
+    for line in export(plan, options.out, options.cell, options.seed, options.data_seed, options.to):
+        console.print(line, highlight=False, markup=False)
+    return 0
+
+
+def _bench(options: argparse.Namespace, console: Console) -> int:
+    from study.bench import BENCHES
+
+    numbers = BENCHES[options.name](console)
+    if options.json:
+        options.json.write_text(json.dumps(numbers, indent=1) + "\n", encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,72 @@
+"""The `export` command: everything needed to check one network with one's own code, in one .npz file."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+
+from pntk.network import WEIGHT_NAMES, Networks
+from pntk.tasks import encode
+from study.plan import Block, Draw, Plan
+from study.rows import RowsError, read_rows
+from study.sweep import SweepError
+from study.trial import BlockResult, run_block
+
+
+def arrays_of(result: BlockResult) -> dict[str, np.ndarray]:
+    """The arrays of a block of one network, by name."""
+    arrays = _weights("base", result.base) | _weights("initial", result.initial)
+    for phase, networks in result.final.items():
+        arrays |= _weights(f"final_{phase}", networks)
+        for kind in ("train", "test"):
+            inputs, targets = encode(result.block.cell.environment, getattr(result.data[phase][0], kind))
+            arrays |= {f"{phase}_{kind}_inputs": inputs, f"{phase}_{kind}_targets": targets}
+    arrays["bias"] = np.array(result.initial.bias)
+    arrays |= {f"loss_{name}": np.array(values[0]) for name, values in result.losses.items()}
+    return arrays | {f"silhouette_{name}": np.array(value) for name, value in result.silhouettes[0].items()}
+
+
+def _weights(prefix: str, networks: Networks) -> dict[str, np.ndarray]:
+    return {f"{prefix}_{name}": w[0].cpu().numpy() for name, w in zip(WEIGHT_NAMES, networks.weights, strict=True)}
+
+
+def export(plan: Plan, out: Path, cell_name: str, seed: int, data_seed: int | None, to: Path) -> list[str]:
+    """Train one network of a study again and write its weights and data.
+
+    Returns:
+        lines to print: every array with its shape, and how the losses compare with the network's row.
+
+    Raises:
+        SweepError: no such cell or seed, or the file cannot be written.
+    """
+    cell = plan.cell(cell_name)
+    draws = [d for d in cell.draws if d.seed == seed and data_seed in (None, d.data_seed)]
+    if not draws:
+        seeds = sorted({d.seed for d in cell.draws})
+        raise SweepError(f"seed = {seed}: not in cell {cell_name!r}, which has seeds {seeds[0]} to {seeds[-1]}")
+    if not to.parent.is_dir():
+        raise SweepError(f"--to {to}: the folder {to.parent} does not exist")
+    result = run_block(Block(cell, (draws[0],)))
+    arrays = arrays_of(result)
+    temporary = to.with_name(f".{to.name}.{os.getpid()}.tmp")
+    with temporary.open("wb") as sink:
+        np.savez_compressed(sink, **arrays)
+    os.replace(temporary, to)
+    lines = [f"{name:28s} {array.shape}" for name, array in arrays.items() if array.ndim]
+    return [*lines, _comparison(out, cell_name, draws[0], result)]
+
+
+def _comparison(out: Path, cell: str, draw: Draw, result: BlockResult) -> str:
+    """How the losses of this training agree with those in the study's rows."""
+    try:
+        frame = read_rows(out)
+    except RowsError:
+        return "The study has no rows to compare with."
+    keys = (frame["cell"] == cell) & (frame["seed"] == draw.seed) & (frame["data_seed"] == draw.data_seed)
+    if not keys.any():
+        return "This network has no row yet to compare with."
+    row = frame[keys].iloc[0]
+    off = max(abs(row[f"loss_{n}"] - v[0]) / max(abs(row[f"loss_{n}"]), 1e-12) for n, v in result.losses.items())
+    return f"Trained again; largest relative difference from the losses in the study's rows: {off:.1e}."

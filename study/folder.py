@@ -1,0 +1,70 @@
+"""A study's folder: which sweep it belongs to, so that no two configurations mix their rows."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from study.plan import Plan, make_plan
+from study.sweep import Sweep, SweepError, parse_sweep
+
+FILE = "sweep.json"
+
+
+def claim(out: Path, sweep: Sweep) -> None:
+    """Make the folder this sweep's, or check that it is.
+
+    Raises:
+        SweepError: the folder holds another configuration (with the first difference), foreign rows, or cannot be made.
+    """
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        if (out / FILE).exists():
+            there, here = stored_sweep(out).identity(), sweep.identity()
+            if there != here:
+                raise SweepError(f"{out}: holds another configuration ({_difference(there, here)}); choose another --out")
+        elif any((out / "rows").rglob("*.parquet")):
+            raise SweepError(f"{out}: has rows but no {FILE}, so they cannot be told to belong here; choose another --out")
+        temporary = out / f".{FILE}.{os.getpid()}.tmp"
+        temporary.write_text(sweep.model_dump_json(indent=1) + "\n", encoding="utf-8")
+        os.replace(temporary, out / FILE)
+    except OSError as error:
+        raise SweepError(f"{out}: cannot be used as --out ({error.strerror})") from None
+
+
+def stored_sweep(out: Path) -> Sweep:
+    """The sweep that a folder belongs to.
+
+    Raises:
+        SweepError: no such file, or it is not a valid sweep.
+    """
+    path = out / FILE
+    try:
+        return parse_sweep(json.loads(path.read_text(encoding="utf-8")), str(path))
+    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise SweepError(f"{path}: cannot be read ({getattr(error, 'strerror', None) or error})") from None
+
+
+def stored_plan(out: Path) -> Plan | None:
+    """The plan that a folder belongs to; None for rows made elsewhere."""
+    return make_plan(stored_sweep(out)) if (out / FILE).exists() else None
+
+
+def _difference(there: Any, here: Any, path: str = "") -> str:
+    """The first place where two trees of plain data differ."""
+    if isinstance(there, dict) and isinstance(here, dict):
+        for key in [*there, *(key for key in here if key not in there)]:
+            if there.get(key) != here.get(key):
+                return _difference(there.get(key), here.get(key), f"{path}.{key}" if path else str(key))
+    if isinstance(there, list) and isinstance(here, list) and len(there) == len(here):
+        for number, (old, new) in enumerate(zip(there, here, strict=True)):
+            if old != new:
+                return _difference(old, new, f"{path}.{number}")
+    return f"{path}: {_short(there)} there, {_short(here)} here"
+
+
+def _short(value: Any) -> str:
+    text = "nothing" if value is None else json.dumps(value)
+    return text if len(text) <= 60 else text[:57] + "..."

@@ -1,0 +1,152 @@
+"""Ray Tune: one trial per block of networks, on an embedded local Ray or a cluster.
+
+Tune places the trials and reports on them; it does not decide what is left to do. Every launch asks the rows which
+networks are finished and makes trials of the others, so an interrupted study goes on with the same command, whatever
+became of Ray's own state.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import ray
+import torch
+from ray import tune
+from rich.console import Console
+from threadpoolctl import threadpool_limits
+
+from study.plan import Block, Draw, Plan
+from study.progress import LiveProgress
+from study.rows import finished, write_rows
+from study.sweep import Tracking
+from study.tracking import log_trial, summary
+from study.trial import rows_of, run_block, work_of
+
+SECONDS_BETWEEN_REPORTS = 2.0
+
+# Tune pickles its callbacks, so the progress that they feed stays behind in this process.
+_LIVE: dict[str, LiveProgress] = {}
+
+
+class _Feed(tune.Callback):
+    """Passes what trials report on to the live progress."""
+
+    def on_trial_result(self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info: Any) -> None:
+        _LIVE["progress"].update(trial.trial_id, result["work"], result["finished"])
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a launch ended: which trials failed and why, what tracking complained of, whether the user stopped it."""
+
+    failed: dict[str, str]
+    tracking_problem: str | None
+    interrupted: bool
+
+
+def run_trial(
+    config: Mapping[str, Any], blocks: list[Block], out: str, sweep: str, tracking: Tracking, provenance: Mapping[str, str]
+) -> None:
+    """The trainable: run the block that `config` names, write its rows, log it, report its summary."""
+    block, folder = blocks[config["block"]], Path(out)
+    threads = int(config["cpus"])
+    torch.set_num_threads(threads)
+    done, reported = 0, time.monotonic()
+
+    def tell(work: int) -> None:
+        nonlocal done, reported
+        done += work
+        if time.monotonic() - reported > SECONDS_BETWEEN_REPORTS:
+            reported = time.monotonic()
+            tune.report({"work": done, "finished": 0, "label": block.label})
+
+    with threadpool_limits(threads):
+        result = run_block(block, device="cuda" if config["gpus"] and torch.cuda.is_available() else "cpu", progress=tell)
+        rows = rows_of(result, sweep, provenance)
+        write_rows(folder, block, rows)
+        problem = log_trial(folder, sweep, tracking, result, rows)
+    total = work_of(block.cell) * len(block.draws)
+    tune.report({"work": total, "finished": len(rows), "label": block.label, "tracking": problem or ""} | summary(rows))
+
+
+def launch(
+    plan: Plan, out: Path, tracking: Tracking, provenance: Mapping[str, str], console: Console, address: str | None = None
+) -> Outcome:
+    """Run every block of the plan that has no rows yet.
+
+    Args:
+        address: of a running Ray cluster; None starts a Ray of our own on this machine and never joins another.
+    """
+    done = finished(out)
+    blocks = plan.blocks(done)
+    if not blocks:
+        return Outcome({}, None, False)
+    # Tune's own loggers write a CSV, a JSON and an event file per trial; rows and W&B hold the same and more.
+    os.environ.setdefault("TUNE_DISABLE_AUTO_CALLBACK_LOGGERS", "1")
+    os.environ.setdefault("RAY_AIR_NEW_OUTPUT", "0")  # the newer reporter prints a table even when told to be silent
+    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+    _quiet()
+    owned = not ray.is_initialized()
+    progress = LiveProgress(console, sum(work_of(b.cell) * len(b.draws) for b in blocks), sum(len(b.draws) for b in blocks))
+    _LIVE["progress"] = progress
+    try:
+        if owned:
+            ray.init(address=address or "local", log_to_driver=False, logging_level="ERROR", **_local_options(address))
+        compute = plan.sweep.compute
+        trainable = tune.with_parameters(
+            run_trial, blocks=blocks, out=str(out.resolve()), sweep=plan.sweep.name, tracking=tracking, provenance=dict(provenance)
+        )
+        space = {
+            "block": tune.grid_search(list(range(len(blocks)))), "cpus": compute.cpus_per_trial, "gpus": compute.gpus_per_trial,
+        }  # fmt: skip
+        resources = {"cpu": compute.cpus_per_trial, "gpu": compute.gpus_per_trial}
+        grid = tune.Tuner(
+            tune.with_resources(trainable, resources),
+            param_space=space,
+            tune_config=tune.TuneConfig(reuse_actors=True),
+            run_config=tune.RunConfig(
+                name=time.strftime("%Y-%m-%d_%H-%M-%S"),
+                storage_path=str((out / "ray").resolve()),
+                callbacks=[_Feed()],
+                failure_config=tune.FailureConfig(max_failures=1),
+                verbose=0,
+            ),
+        ).fit()
+    except KeyboardInterrupt:
+        return Outcome({}, None, True)
+    finally:
+        progress.close()
+        if owned:
+            ray.shutdown()
+    return _outcome(grid, blocks, finished(out))
+
+
+def _local_options(address: str | None) -> dict[str, Any]:
+    return {} if address else {"include_dashboard": False, "num_cpus": os.cpu_count()}
+
+
+def _quiet() -> None:
+    """Ray and Tune talk at length about themselves; the study's own progress says what a user needs."""
+    for name in ("ray", "ray.tune", "ray.train"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+    warnings.filterwarnings("ignore", category=FutureWarning, module="ray")
+
+
+def _outcome(grid: Any, blocks: list[Block], done: set[tuple[str, Draw]]) -> Outcome:
+    failed, problems, unfinished = {}, [], 0
+    for result in grid:
+        block = blocks[result.config["block"]]
+        if result.error is not None:
+            failed[block.label] = str(result.error).strip().splitlines()[-1]
+        elif any((block.cell.name, draw) not in done for draw in block.draws):
+            unfinished += 1
+        if (result.metrics or {}).get("tracking"):
+            problems.append(result.metrics["tracking"])
+    return Outcome(failed, problems[0] if problems else None, unfinished > 0)

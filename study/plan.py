@@ -1,0 +1,248 @@
+"""From a valid sweep to what is to be done: cells, seeds, blocks and contrasts, with every impossible design refused."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import ValidationError
+
+from pntk.curriculum import Curriculum, Phase
+from pntk.tasks import Environment
+from study.sweep import CellSpec, PaperValues, Settings, Sweep, SweepError, one_line, seed_list
+
+LARGEST_PATTERN_SET = 2_000_000
+
+
+@dataclass(frozen=True, order=True)
+class Draw:
+    """What names a network within a cell: the seed of its weights and the seed of its data."""
+
+    seed: int
+    data_seed: int
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One setting of the experiment, trained on many seeds."""
+
+    name: str
+    settings: Settings
+    environment: Environment
+    curriculum: Curriculum
+    draws: tuple[Draw, ...]
+
+
+@dataclass(frozen=True)
+class Block:
+    """The unit of work: some networks of one cell."""
+
+    cell: Cell
+    draws: tuple[Draw, ...]
+
+    @property
+    def label(self) -> str:
+        return f"{self.cell.name}/{self.draws[0].seed}-{self.draws[-1].seed}"
+
+
+@dataclass(frozen=True)
+class Contrast:
+    """Cells compared seed by seed: (first, second) pairs, several where contrasts are pooled."""
+
+    name: str
+    pairs: tuple[tuple[str, str], ...]
+    paper: dict[str, PaperValues]
+
+
+@dataclass(frozen=True)
+class Plan:
+    sweep: Sweep
+    cells: tuple[Cell, ...]
+    contrasts: tuple[Contrast, ...]
+
+    @property
+    def networks(self) -> int:
+        return sum(len(cell.draws) for cell in self.cells)
+
+    @property
+    def steps(self) -> int:
+        """Gradient steps of the whole sweep, counted per network."""
+        return sum(len(cell.draws) * cell.curriculum.steps for cell in self.cells)
+
+    def blocks(self, done: Collection[tuple[str, Draw]] = ()) -> list[Block]:
+        """What is left to do, in blocks, the longest first so that workers finish together."""
+        size, finished = self.sweep.compute.block, set(done)
+        blocks = []
+        for cell in self.cells:
+            left = [draw for draw in cell.draws if (cell.name, draw) not in finished]
+            blocks += [Block(cell, tuple(left[i : i + size])) for i in range(0, len(left), size)]
+        return sorted(blocks, key=lambda block: -len(block.draws) * block.cell.curriculum.steps)
+
+    def cell(self, name: str) -> Cell:
+        """Raises SweepError where no cell has this name."""
+        for cell in self.cells:
+            if cell.name == name:
+                return cell
+        raise SweepError(f"cell = {name!r}: unknown; allowed: {_some([cell.name for cell in self.cells])}")
+
+
+def make_plan(sweep: Sweep) -> Plan:
+    """Resolve every cell and contrast.
+
+    Raises:
+        SweepError: the first impossible design, in one line.
+    """
+    _validated(sweep.settings | {"curriculum": sweep.settings.get("curriculum", "-")}, "settings")
+    named = {name: dict(spec or {}) for name, spec in sweep.cells.items()}
+    for values in itertools.product(*_axes(sweep).values()) if sweep.grid else ():
+        chosen = dict(zip(sweep.grid, values, strict=True))
+        name = grid_name(chosen)
+        if name in named:
+            raise SweepError(f"grid: gives the cell {name!r} twice")
+        named[name] = chosen
+    if not named:
+        raise SweepError("cells: a sweep needs cells, a grid, or both")
+    cells = tuple(_cell(sweep, name, overrides) for name, overrides in named.items())
+    return Plan(sweep, cells, _contrasts(sweep, {cell.name: cell for cell in cells}))
+
+
+def grid_name(values: dict[str, Any]) -> str:
+    """The name of a grid cell, for example `init_scale=10,curriculum=short`."""
+    return ",".join(f"{axis}={value:g}" if isinstance(value, float) else f"{axis}={value}" for axis, value in values.items())
+
+
+def _axes(sweep: Sweep) -> dict[str, list[Any]]:
+    """Grid axes with their values read as the field they set, so that 1e-3 and 0.001 are one cell."""
+    axes = {}
+    for axis, values in sweep.grid.items():
+        if axis not in Settings.model_fields or axis == "estimators":
+            allowed = ", ".join(name for name in Settings.model_fields if name != "estimators")
+            raise SweepError(f"grid.{axis}: unknown axis; allowed: {allowed}")
+        if not values:
+            raise SweepError(f"grid.{axis} = []: needs at least one value")
+        base = {"curriculum": "-"} | sweep.settings
+        axes[axis] = [getattr(_validated(base | {axis: value}, "grid", Settings), axis) for value in values]
+    return axes
+
+
+def _validated(values: dict[str, Any], where: str, model: type[Settings] = Settings) -> Any:
+    try:
+        return model.model_validate(values)
+    except ValidationError as error:
+        problem = one_line(error, where)
+        if error.errors()[0]["type"] == "extra_forbidden":
+            problem += f"; allowed: {', '.join(model.model_fields)}"
+        raise SweepError(problem) from None
+
+
+def _cell(sweep: Sweep, name: str, overrides: dict[str, Any]) -> Cell:
+    where = f"cells.{name}"
+    spec: CellSpec = _validated(sweep.settings | overrides, where, CellSpec)
+    settings = Settings.model_validate(spec.model_dump(exclude={"seeds"}))
+    environment = Environment(settings.stimulus_pools, settings.response_pools, settings.features)
+    if settings.curriculum not in sweep.curricula:
+        raise SweepError(f"{where}.curriculum = {settings.curriculum!r}: allowed: {_some(list(sweep.curricula))}")
+    curriculum = _curriculum(sweep, settings, environment)
+    if settings.clusters >= min(settings.train_patterns, settings.test_patterns):
+        raise SweepError(
+            f"{where}.clusters = {settings.clusters}: must be below train_patterns and test_patterns "
+            f"({settings.train_patterns}, {settings.test_patterns})"
+        )
+    if "eig" in settings.estimators and settings.train_patterns != settings.test_patterns:
+        raise SweepError(
+            f"{where}.estimators = {list(settings.estimators)}: 'eig' needs test_patterns equal to train_patterns "
+            f"({settings.test_patterns}, {settings.train_patterns}); leave it out or make them equal"
+        )
+    return Cell(name, settings, environment, curriculum, _draws(sweep, spec.seeds or sweep.seeds))
+
+
+def _draws(sweep: Sweep, seeds: Any) -> tuple[Draw, ...]:
+    data_seeds = seed_list(sweep.data_seeds)
+    if sweep.data != "crossed" and len(data_seeds) > 1:
+        raise SweepError(f"data_seeds = {len(data_seeds)} seeds: only data: crossed takes more than one, data is {sweep.data!r}")
+    if sweep.data == "per_seed":
+        return tuple(Draw(seed, seed) for seed in seed_list(seeds))
+    return tuple(Draw(seed, data_seed) for seed in seed_list(seeds) for data_seed in data_seeds)
+
+
+def _curriculum(sweep: Sweep, settings: Settings, environment: Environment) -> Curriculum:
+    spec = sweep.curricula[settings.curriculum]
+    phases = []
+    for number, phase in enumerate(spec.phases):
+        where = f"curricula.{settings.curriculum}.phases.{number}"
+        counts = phase.task_counts
+        used = [count for count, frequency in enumerate(counts, start=1) if frequency > 0]
+        if not used:
+            raise SweepError(f"{where}.task_counts = {list(counts)}: at least one frequency must be positive")
+        if used[-1] > environment.most_tasks:
+            raise SweepError(
+                f"{where}.task_counts = {list(counts)}: {used[-1]} simultaneous tasks need {used[-1]} stimulus and response "
+                f"pools; there are {environment.stimulus_pools} and {environment.response_pools}"
+            )
+        patterns = sum(environment.pattern_count(count) for count in used)
+        if patterns > LARGEST_PATTERN_SET:
+            raise SweepError(f"{where}: has {patterns:,} legal patterns, at most {LARGEST_PATTERN_SET:,} are allowed; use fewer pools or features")
+        fewest = min(environment.pattern_count(count) for count in used)
+        if settings.test_draw == "disjoint" and settings.train_patterns >= fewest:
+            raise SweepError(
+                f"train_patterns = {settings.train_patterns}: with test_draw 'disjoint' it must be below {fewest}, the "
+                f"smallest number of legal patterns with one of the task counts of phase {phase.name!r}"
+            )
+        if phase.batch_size is not None and phase.batch_size > settings.train_patterns:
+            raise SweepError(f"{where}.batch_size = {phase.batch_size}: must be at most train_patterns ({settings.train_patterns})")
+        rate = phase.learning_rate or settings.learning_rate
+        phases.append(Phase(phase.name, counts, phase.steps, rate, phase.batch_size))
+    return Curriculum(tuple(phases), spec.cycles)
+
+
+def _contrasts(sweep: Sweep, cells: dict[str, Cell]) -> tuple[Contrast, ...]:
+    found: dict[str, Contrast] = {}
+    for name, spec in sweep.contrasts.items():
+        where = f"contrasts.{name}"
+        if spec.pooled is not None:
+            missing = [part for part in spec.pooled if part not in found]
+            if missing:
+                raise SweepError(f"{where}.pooled = {missing}: must name contrasts above it; allowed: {_some(list(found))}")
+            pairs = tuple(pair for part in spec.pooled for pair in found[part].pairs)
+            found[name] = Contrast(name, pairs, spec.paper)
+        elif spec.axis is None:
+            found[name] = Contrast(name, (_pair(where, cells, spec.first, spec.second),), spec.paper)
+        else:
+            found |= {c.name: c for c in _along_axis(sweep, name, where, cells)}
+    return tuple(found.values())
+
+
+def _along_axis(sweep: Sweep, name: str, where: str, cells: dict[str, Cell]) -> list[Contrast]:
+    spec, axes = sweep.contrasts[name], _axes(sweep)
+    if spec.axis not in axes:
+        raise SweepError(f"{where}.axis = {spec.axis!r}: allowed: {_some(list(axes))}")
+    for end in ("first", "second"):
+        if getattr(spec, end) not in axes[spec.axis]:
+            raise SweepError(f"{where}.{end} = {getattr(spec, end)!r}: must be a value of grid.{spec.axis}: {axes[spec.axis]}")
+    others = {axis: values for axis, values in axes.items() if axis != spec.axis}
+    contrasts = []
+    for values in itertools.product(*others.values()):
+        rest = dict(zip(others, values, strict=True))
+        ends = [grid_name({axis: rest.get(axis, getattr(spec, end)) for axis in axes}) for end in ("first", "second")]
+        full = f"{name}[{grid_name(rest)}]" if rest else name
+        contrasts.append(Contrast(full, (_pair(where, cells, *ends),), spec.paper))
+    return contrasts
+
+
+def _pair(where: str, cells: dict[str, Cell], first: Any, second: Any) -> tuple[str, str]:
+    for end, name in (("first", first), ("second", second)):
+        if name not in cells:
+            raise SweepError(f"{where}.{end} = {name!r}: no such cell; allowed: {_some(list(cells))}")
+    if first == second:
+        raise SweepError(f"{where}: compares the cell {first!r} with itself")
+    if not set(cells[first].draws) & set(cells[second].draws):
+        raise SweepError(f"{where}: the cells {first!r} and {second!r} have no common seeds, so no pairs can be made")
+    if not {p.name for p in cells[first].curriculum.phases} & {p.name for p in cells[second].curriculum.phases}:
+        raise SweepError(f"{where}: the cells {first!r} and {second!r} have no phase in common")
+    return first, second
+
+
+def _some(names: Sequence[str], most: int = 12) -> str:
+    return ", ".join(names[:most]) + (f", ... ({len(names)} in all)" if len(names) > most else "")

@@ -1,0 +1,62 @@
+"""Live progress of a run: a bar in a terminal, a line now and then elsewhere."""
+
+from __future__ import annotations
+
+import time
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+SECONDS_BETWEEN_LINES = 10.0
+
+
+def duration(seconds: float) -> str:
+    """Seconds as a person would say them: 42 s, 3 min 20 s, 2 h 05 min, 3.2 days."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02d} s"
+    if whole < 48 * 3600:
+        return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+    return f"{whole / 86400:.1f} days"
+
+
+class LiveProgress:
+    """Work done by all trials, in gradient steps, with an estimate of what is left from the speed so far."""
+
+    def __init__(self, console: Console, work: int, networks: int) -> None:
+        self.console, self.work, self.networks = console, max(work, 1), networks
+        self.done_networks = 0
+        self._of_trial: dict[str, int] = {}
+        self._start = self._last_line = time.monotonic()
+        self._bar: Progress | None = None
+        if console.is_terminal:
+            columns = (SpinnerColumn(), BarColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
+            self._bar = Progress(*columns, console=console)
+            self._bar.add_task("starting Ray", total=self.work)
+            self._bar.start()
+
+    def update(self, trial: str, work: int, networks: int = 0) -> None:
+        """A trial has done this much work so far, and finished this many networks just now."""
+        self._of_trial[trial] = max(work, self._of_trial.get(trial, 0))
+        self.done_networks += networks
+        self._show(force=False)
+
+    def _text(self) -> str:
+        done = sum(self._of_trial.values())
+        elapsed = time.monotonic() - self._start
+        left = duration(elapsed * (self.work - done) / done) + " left" if done else "estimating"
+        return f"{self.done_networks} of {self.networks} networks, {min(done / self.work, 1):.0%} of the work, {left}"
+
+    def _show(self, force: bool) -> None:
+        if self._bar is not None:
+            self._bar.update(self._bar.task_ids[0], completed=sum(self._of_trial.values()), description=self._text())
+        elif force or time.monotonic() - self._last_line > SECONDS_BETWEEN_LINES:
+            self._last_line = time.monotonic()
+            elapsed = duration(time.monotonic() - self._start)
+            self.console.print(f"{self._text()} ({elapsed} so far)", highlight=False)
+
+    def close(self) -> None:
+        if self._bar is not None:
+            self._bar.stop()

@@ -1,0 +1,98 @@
+"""Rows are the truth: one Parquet file per trial, one row per network, whole or not at all.
+
+`DIR/rows/<cell>/<seeds>-<key>.parquet`. What is left of a study is its plan minus its rows; the state of Ray and of
+Weights & Biases can be lost without losing a result.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from study.plan import Block, Draw
+
+
+class RowsError(ValueError):
+    """Rows that cannot be used; its text is one line for the user."""
+
+
+def file_of(out: Path, block: Block) -> Path:
+    """The file of a block: the same for the same networks, so that a trial run twice replaces itself."""
+    key = hashlib.sha256(repr([(d.seed, d.data_seed) for d in block.draws]).encode()).hexdigest()[:12]
+    return out / "rows" / block.cell.name / f"{block.draws[0].seed}-{block.draws[-1].seed}-{key}.parquet"
+
+
+def _type_of(name: str, value: Any) -> pa.DataType:
+    if name.startswith("curve_"):
+        return pa.list_(pa.int64() if name.endswith("_steps") else pa.float64())
+    kinds = {bool: pa.bool_(), int: pa.int64(), float: pa.float64(), str: pa.string()}
+    return kinds[type(value)]
+
+
+def write_rows(out: Path, block: Block, rows: Sequence[dict[str, Any]]) -> Path:
+    """Write a block's rows so that a reader sees all of them or none, even after a crash or power loss."""
+    path = file_of(out, block)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    schema = pa.schema([(name, _type_of(name, value)) for name, value in rows[0].items()])
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with temporary.open("wb") as sink:
+            pq.write_table(pa.Table.from_pylist(list(rows), schema=schema), sink, compression="zstd")
+            sink.flush()
+            os.fsync(sink.fileno())
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+    return path
+
+
+def read_rows(out: Path, columns: Sequence[str] | None = None) -> pd.DataFrame:
+    """All rows of a folder, sorted by cell, seed and data seed; rows made elsewhere need only `cell` and `seed`.
+
+    Args:
+        columns: only these, where a file has them.
+
+    Raises:
+        RowsError: no rows, an unreadable file, a missing key column, or a network that occurs twice.
+    """
+    tables = []
+    for path in sorted((out / "rows").rglob("*.parquet")):
+        if path.name.startswith("."):
+            continue
+        try:
+            file = pq.ParquetFile(path)
+            names = file.schema_arrow.names
+            tables.append(file.read(columns=None if columns is None else [name for name in columns if name in names]))
+        except (OSError, pa.ArrowException) as error:
+            raise RowsError(f"{path}: not a readable Parquet file ({' '.join(str(error).split())})") from None
+        if missing := {"cell", "seed"} - set(names):
+            raise RowsError(f"{path}: has no column {' or '.join(sorted(missing))}")
+    if not tables:
+        raise RowsError(f"{out}: has no rows (expected Parquet files in {out / 'rows'})")
+    try:
+        frame = pa.concat_tables(tables, promote_options="permissive").to_pandas()
+    except pa.ArrowException as error:
+        raise RowsError(f"{out}: its files disagree ({' '.join(str(error).split())})") from None
+    if "data_seed" not in frame:
+        frame["data_seed"] = frame["seed"]
+    twice = frame[frame.duplicated(["cell", "seed", "data_seed"])]
+    if len(twice):
+        first = twice.iloc[0]
+        raise RowsError(f"{out}: cell {first['cell']!r} has seed {first['seed']} twice")
+    return frame.sort_values(["cell", "seed", "data_seed"], ignore_index=True)
+
+
+def finished(out: Path) -> set[tuple[str, Draw]]:
+    """The networks that have a row."""
+    if not any((out / "rows").rglob("*.parquet")):
+        return set()
+    frame = read_rows(out, ["cell", "seed", "data_seed"])
+    keys = zip(frame["cell"], frame["seed"], frame["data_seed"], strict=True)
+    return {(str(cell), Draw(int(seed), int(data_seed))) for cell, seed, data_seed in keys}

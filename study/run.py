@@ -1,0 +1,142 @@
+"""The `run` command: plan, launch, analyse."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+
+import torch
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from pntk.data import draw_phase_data, pattern_block
+from pntk.network import base_networks
+from pntk.training.descent import descend
+from study.analysis import analyse, contrasts_of, write_analysis
+from study.folder import claim
+from study.plan import Cell, Plan
+from study.progress import duration
+from study.provenance import provenance
+from study.rows import RowsError, finished, read_rows
+from study.sweep import Tracking
+from study.tables import print_analysis
+from study.trial import work_of
+
+PROBE_STEPS = 60
+
+
+def seconds_per_step(cell: Cell) -> float:
+    """Measured here and now on one core: a gradient step of one network of the cell."""
+    settings, phase = cell.settings, cell.curriculum.phases[-1]
+    dtype = getattr(torch, settings.precision)
+    networks = base_networks(cell.environment, settings.hidden_units, [0]).to(dtype)
+    drawn = draw_phase_data(cell.environment, phase, 0, settings.train_patterns, settings.test_patterns)
+    data = pattern_block(cell.environment, [drawn.train], dtype)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        descend(networks, data, data, 5, phase.learning_rate, records=2)
+        start = time.perf_counter()
+        descend(networks, data, data, PROBE_STEPS, phase.learning_rate, records=2)
+        return (time.perf_counter() - start) / PROBE_STEPS
+    finally:
+        torch.set_num_threads(threads)
+
+
+def print_plan(console: Console, plan: Plan, out: Path, address: str | None) -> None:
+    """What is going to be done, and how long it may take."""
+    done = finished(out)
+    table = Table(title=f"sweep {plan.sweep.name}: {plan.sweep.description}", box=box.SIMPLE_HEAD, title_justify="left")
+    for heading in ("cell", "networks", "finished", "phases (steps)", "learning rate", "init scale", "scaled"):
+        table.add_column(heading, justify="right" if heading in ("networks", "finished") else "left")
+    cells = plan.cells if len(plan.cells) <= 30 else plan.cells[:30]
+    for cell in cells:
+        phases = ", ".join(f"{phase.name} ({phase.steps:,})" for phase in cell.curriculum.phases)
+        cycles = f" x {cell.curriculum.cycles}" if cell.curriculum.cycles > 1 else ""
+        rates = ", ".join(dict.fromkeys(f"{phase.learning_rate:g}" for phase in cell.curriculum.phases))
+        ready = sum((cell.name, draw) in done for draw in cell.draws)
+        scaled = cell.settings.scaled_layers
+        table.add_row(
+            cell.name, str(len(cell.draws)), str(ready), phases + cycles, rates, f"{cell.settings.init_scale:g}", scaled
+        )
+    console.print(table)
+    if len(cells) < len(plan.cells):
+        console.print(f"... and {len(plan.cells) - len(cells)} more cells")
+    blocks = plan.blocks(done)
+    networks = sum(len(block.draws) for block in blocks)
+    steps = sum(len(block.draws) * block.cell.curriculum.steps for block in blocks)
+    console.print(
+        f"{len(plan.cells)} cells, {plan.networks} networks, {plan.steps:,} gradient steps; "
+        f"left: {networks} networks in {len(blocks)} trials, {steps:,} steps. Results go to {out}.",
+        highlight=False,
+    )
+    if blocks:
+        seconds = _estimated_seconds(plan, blocks)
+        workers = max((os.cpu_count() or 1) // plan.sweep.compute.cpus_per_trial, 1)
+        workers = min(workers, len(blocks))
+        text = f"Estimated time: {duration(seconds)} of one core"
+        console.print(text + ("." if address else f", about {duration(seconds / workers + 10)} on {workers} cores."), highlight=False)
+
+
+def _estimated_seconds(plan: Plan, blocks: list) -> float:  # type: ignore[type-arg]
+    """One core's time for the blocks, from a probe of each kind of network."""
+    probes: dict[tuple[object, ...], float] = {}
+    total = 0.0
+    for block in blocks:
+        s = block.cell.settings
+        kind = (s.hidden_units, s.train_patterns, s.precision, block.cell.environment, s.curriculum)
+        if kind not in probes and len(probes) < 8:
+            probes[kind] = seconds_per_step(block.cell)
+        total += probes.get(kind, max(probes.values())) * work_of(block.cell) * len(block.draws)
+    return total
+
+
+def run(plan: Plan, out: Path, tracking: Tracking, address: str | None, console: Console) -> int:
+    """Do what the plan asks for and is not done yet, then analyse all rows.
+
+    Returns:
+        the exit status: 0 done, 1 not all done.
+
+    Raises:
+        SweepError: the folder belongs to another configuration.
+        RowsError: rows of the folder cannot be read.
+    """
+    claim(out, plan.sweep)
+    print_plan(console, plan, out, address)
+    from study.launch import launch  # late: importing Ray takes seconds that a refused run need not spend
+
+    start = time.monotonic()
+    outcome = launch(plan, out, tracking, provenance(), console, address)
+    if outcome.tracking_problem:
+        console.print(f"warning: Weights & Biases: {outcome.tracking_problem}", highlight=False, markup=False)
+    done = len(finished(out))
+    for label, why in outcome.failed.items():
+        console.print(f"failed: {label}: {why}", style="red", highlight=False, markup=False)
+    if done < plan.networks:
+        state = "Stopped" if outcome.interrupted else "Not complete"
+        console.print(f"{state}: {done} of {plan.networks} networks are finished; the same command goes on from there.")
+        return 1
+    report(plan, out, console)
+    console.print(f"Done in {duration(time.monotonic() - start)}.", highlight=False)
+    return 0
+
+
+def report(plan: Plan | None, out: Path, console: Console) -> None:
+    """Analyse all rows of a folder, write the analysis and print it.
+
+    Raises:
+        RowsError: no usable rows, or nothing to compare.
+    """
+    frame = read_rows(out)
+    contrasts = contrasts_of(plan, frame)
+    if not contrasts:
+        raise RowsError(f"{out}: no two cells share seeds, so there is nothing to compare")
+    analysis = analyse(frame, contrasts)
+    files = write_analysis(out, analysis)
+    print_analysis(console, analysis)
+    places = [f"rows: {out / 'rows'}", *(str(file) for file in files)]
+    if (out / "wandb").exists():
+        places.append(f"W&B: {out / 'wandb'}")
+    console.print("Files: " + ", ".join(places), highlight=False, soft_wrap=True)

@@ -1,0 +1,1 @@
+"""Post-hoc statistics: pairs of networks, correlations, intervals over pairs."""

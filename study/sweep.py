@@ -1,0 +1,268 @@
+"""Sweep files: what a scientist writes, validated before any work starts.
+
+Every problem becomes one line that names the field, the value and what is allowed (`SweepError`). `study.plan` turns a
+valid file into cells and blocks.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from pntk.structure.silhouette import ESTIMATORS
+
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.,=+-]*$", max_length=120)]
+PhaseName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9]*(_[a-z0-9]+)*$", max_length=40)]
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Frequency = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+
+
+class SweepError(ValueError):
+    """A sweep that cannot be run; its text is one line for the user."""
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class PhaseSpec(_Strict):
+    name: PhaseName
+    task_counts: tuple[Frequency, ...] = Field(min_length=1)  # relative frequencies of 1, 2, 3, ... tasks at once
+    steps: int = Field(ge=1)
+    learning_rate: Positive | None = None  # the cell's learning rate unless given
+    batch_size: int | None = Field(default=None, ge=1)  # full batch unless given
+
+
+class CurriculumSpec(_Strict):
+    phases: tuple[PhaseSpec, ...] = Field(min_length=1)
+    cycles: int = Field(default=1, ge=1)
+
+    @field_validator("phases")
+    @classmethod
+    def _distinct_names(cls, phases: tuple[PhaseSpec, ...]) -> tuple[PhaseSpec, ...]:
+        names = [phase.name for phase in phases]
+        if len(set(names)) < len(names):
+            raise ValueError(f"phase names must differ, got {names}; use cycles to repeat phases")
+        return phases
+
+
+class Settings(_Strict):
+    """Everything that makes a cell. A sweep's `settings` are shared by its cells; a cell or a grid axis overrides them."""
+
+    curriculum: str
+    learning_rate: Positive = 0.01
+    init_scale: Positive = 1.0
+    scaled_layers: Literal["hidden", "output", "both"] = "hidden"
+    init_half_width: Positive = 0.1
+    hidden_units: int = Field(default=200, ge=1)
+    bias: float = Field(default=-2.0, allow_inf_nan=False)
+    stimulus_pools: int = Field(default=4, ge=1, le=12)
+    response_pools: int = Field(default=3, ge=1, le=12)
+    features: int = Field(default=3, ge=1, le=64)
+    train_patterns: int = Field(default=500, ge=2)
+    test_patterns: int = Field(default=500, ge=2)
+    test_draw: Literal["iid", "disjoint"] = "iid"
+    precision: Literal["float32", "float64"] = "float32"
+    estimators: tuple[str, ...] = Field(default=tuple(ESTIMATORS), min_length=1)
+    clusters: int = Field(default=12, ge=2)
+    kmeans_restarts: int = Field(default=10, ge=1)
+    kmeans_random_state: int = Field(default=10, ge=0, lt=2**32)
+
+    @field_validator("estimators")
+    @classmethod
+    def _known_estimators(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        unknown = [name for name in names if name not in ESTIMATORS]
+        if unknown or len(set(names)) < len(names):
+            raise ValueError(f"must be distinct names among {', '.join(ESTIMATORS)}")
+        return names
+
+
+@dataclass(frozen=True)
+class SeedRange:
+    """The seeds first, first + 1, ..., first + count - 1."""
+
+    first: int
+    count: int
+
+
+def _read_seeds(value: Any) -> Any:
+    """A count, {first, count} or a list; anything else is refused with what is allowed."""
+
+    def whole(number: Any, least: int) -> bool:
+        return isinstance(number, int) and not isinstance(number, bool) and least <= number < 2**62
+
+    if isinstance(value, SeedRange):
+        return value
+    if whole(value, 1):
+        return SeedRange(0, value)
+    if isinstance(value, dict) and set(value) <= {"first", "count"} and whole(value.get("count"), 1) and whole(value.get("first", 0), 0):
+        return SeedRange(value.get("first", 0), value["count"])
+    if isinstance(value, (list, tuple)) and value and all(whole(v, 0) for v in value) and len(set(value)) == len(value):
+        return tuple(value)
+    raise ValueError("must be a count of at least 1, {first: 0, count: 10}, or a list of distinct seeds of at least 0")
+
+
+Seeds = Annotated[SeedRange | tuple[int, ...], BeforeValidator(_read_seeds)]
+
+
+def seed_list(seeds: SeedRange | tuple[int, ...]) -> tuple[int, ...]:
+    """The seeds one by one."""
+    return tuple(range(seeds.first, seeds.first + seeds.count)) if isinstance(seeds, SeedRange) else seeds
+
+
+class CellSpec(Settings):
+    seeds: Seeds | None = None  # the sweep's seeds unless given
+
+
+class PaperValues(_Strict):
+    r20: float | None = Field(default=None, ge=-1, le=1)
+    raw: float | None = Field(default=None, ge=-1, le=1)
+
+
+class ContrastSpec(_Strict):
+    """Which cells are compared: two cells, or two values of a grid axis (one contrast per combination of the other
+    axes), or earlier contrasts pooled."""
+
+    first: Any = None
+    second: Any = None
+    axis: str | None = None
+    pooled: tuple[Name, ...] | None = Field(default=None, min_length=2)
+    paper: dict[PhaseName, PaperValues] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> ContrastSpec:
+        pair = self.first is not None and self.second is not None
+        if (self.pooled is None) != pair or (self.pooled is not None and self.axis is not None):
+            raise ValueError("needs either first and second (cells, or values of an axis), or pooled")
+        return self
+
+
+class Compute(_Strict):
+    """How the work is laid out; never changes a result."""
+
+    block: int = Field(default=5, ge=1)  # networks per trial
+    cpus_per_trial: int = Field(default=1, ge=1)
+    gpus_per_trial: float = Field(default=0.0, ge=0)
+
+
+class Tracking(_Strict):
+    mode: Literal["offline", "online", "disabled"] = "offline"
+    project: str = "pntk"
+    entity: str | None = None
+
+
+class Sweep(_Strict):
+    name: Name
+    description: str = ""
+    seeds: Seeds = SeedRange(0, 10)
+    data: Literal["per_seed", "fixed", "crossed"] = "per_seed"
+    data_seeds: Seeds = SeedRange(0, 1)  # the data sets of a fixed or crossed design
+    curricula: dict[Name, CurriculumSpec] = Field(min_length=1)
+    settings: dict[str, Any] = Field(default_factory=dict)
+    cells: dict[Name, dict[str, Any] | None] = Field(default_factory=dict)
+    grid: dict[str, list[Any]] = Field(default_factory=dict)
+    contrasts: dict[Name, ContrastSpec] = Field(default_factory=dict)
+    compute: Compute = Compute()
+    wandb: Tracking = Tracking()
+
+    def identity(self) -> dict[str, Any]:
+        """All that decides results and their analysis, as plain data: what one folder must agree on."""
+        return self.model_dump(mode="json", exclude={"compute", "wandb", "description"})
+
+
+class _UniqueKeyLoader(yaml.SafeLoader):
+    """Safe YAML that refuses a key given twice, which would silently drop a cell."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        keys = [self.construct_object(key, deep=True) for key, _ in node.value]  # type: ignore[no-untyped-call]
+        for key in keys:
+            if keys.count(key) > 1:
+                raise SweepError(f"{key}: given twice in line {node.start_mark.line + 1} and below")
+        return super().construct_mapping(node, deep)
+
+
+def one_line(error: ValidationError, prefix: str = "") -> str:
+    """The first problem of a pydantic error as `field = value: what is allowed`."""
+    problem = error.errors()[0]
+    field = ".".join([prefix] * bool(prefix) + [str(part) for part in problem["loc"]]) or "sweep"
+    if problem["type"] == "extra_forbidden":
+        return f"{field}: unknown field"
+    if problem["type"] == "missing":
+        return f"{field}: missing, but required"
+    if problem["type"] == "string_pattern_mismatch":
+        problem["msg"] = "must be letters and digits, with _ . , = + or - between (phases: lower case, digits and _)"
+    value = repr(problem["input"])
+    text = problem["msg"].removeprefix("Value error, ").replace("Input should", "must")
+    return " ".join(f"{field} = {value if len(value) <= 60 else value[:57] + '...'}: {text}".split())
+
+
+def _put(tree: Any, assignment: str) -> None:
+    """Apply one `--set a.b.0.c=value`; the value is read as YAML.
+
+    Raises:
+        SweepError: no such place, or not of the form key=value.
+    """
+    path, equals, text = assignment.partition("=")
+    if not equals or not path:
+        raise SweepError(f"--set {assignment}: expected key=value, for example seeds=20 or settings.hidden_units=100")
+    value = _yaml(text, f"--set {path}")
+    *parents, last = path.split(".")
+    for part in parents:
+        if isinstance(tree, dict):
+            if tree.get(part) is None:
+                tree[part] = {}
+            tree = tree[part]
+        elif isinstance(tree, list) and part.isdigit() and int(part) < len(tree):
+            tree = tree[int(part)]
+        else:
+            raise SweepError(f"--set {path}: there is no {part} to set a field of")
+    if isinstance(tree, list) and last.isdigit() and int(last) < len(tree):
+        tree[int(last)] = value
+    elif isinstance(tree, dict):
+        tree[last] = value
+    else:
+        raise SweepError(f"--set {path}: there is no {last} to set")
+
+
+def _yaml(text: str, source: str) -> Any:
+    try:
+        return yaml.load(text, Loader=_UniqueKeyLoader)  # noqa: S506 - a SafeLoader
+    except yaml.YAMLError as error:
+        raise SweepError(f"{source}: not valid YAML: {' '.join(str(error).split())}") from None
+
+
+def parse_sweep(raw: Any, source: str = "sweep") -> Sweep:
+    """Validate plain data.
+
+    Raises:
+        SweepError: the first problem, in one line.
+    """
+    if not isinstance(raw, dict):
+        raise SweepError(f"{source}: must be a mapping of fields such as name, seeds, curricula, cells")
+    try:
+        return Sweep.model_validate(raw)
+    except ValidationError as error:
+        problem = one_line(error)
+        if error.errors()[0]["type"] == "extra_forbidden" and len(error.errors()[0]["loc"]) == 1:
+            problem += f"; allowed: {', '.join(Sweep.model_fields)}"
+        raise SweepError(f"{source}: {problem}") from None
+
+
+def load_sweep(path: Path, assignments: tuple[str, ...] = ()) -> Sweep:
+    """Read a sweep file and apply `--set` assignments.
+
+    Raises:
+        SweepError: the file cannot be read, or the first problem in it, in one line.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise SweepError(f"{path}: cannot be read ({getattr(error, 'strerror', None) or 'not UTF-8 text'})") from None
+    raw = _yaml(text, str(path))
+    for assignment in assignments:
+        _put(raw, assignment)
+    return parse_sweep(raw, str(path))

@@ -1,0 +1,97 @@
+"""Weights & Biases: one run per trial, logged inside the trial, offline by default and under the study's folder.
+
+A run holds the cell's settings, the loss curves of each phase (mean and quantiles over seeds), a table of the rows, and
+as summary the mean silhouettes and final losses. Whatever fails here costs a warning, never a trial.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from study.sweep import Tracking
+from study.trial import BlockResult
+
+INIT_TIMEOUT_SECONDS = 20
+
+
+def log_trial(out: Path, sweep: str, tracking: Tracking, result: BlockResult, rows: list[dict[str, Any]]) -> str | None:
+    """Log one trial.
+
+    Returns:
+        None, or what went wrong in one line. An online run that cannot start is kept offline, to be synced later.
+    """
+    if tracking.mode == "disabled":
+        return None
+    try:
+        _log(out, sweep, tracking, tracking.mode, result, rows)
+        return None
+    except Exception as error:  # noqa: BLE001 - tracking must never cost a trial
+        problem = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
+    if tracking.mode == "online":
+        try:
+            _log(out, sweep, tracking, "offline", result, rows)
+            return f"{problem}; kept offline under {out / 'wandb'}, publish with `wandb sync`"
+        except Exception as error:  # noqa: BLE001
+            problem += f"; offline too: {type(error).__name__}"
+    return problem
+
+
+def _log(out: Path, sweep: str, tracking: Tracking, mode: Any, result: BlockResult, rows: list[dict[str, Any]]) -> None:
+    out.mkdir(parents=True, exist_ok=True)
+    os.environ.setdefault("WANDB_DATA_DIR", str(out / "wandb"))
+    os.environ.setdefault("WANDB_CACHE_DIR", str(out / "wandb" / "cache"))
+    import wandb  # imported late: it reads the environment, and costs a second that an untracked trial saves
+
+    cell = result.block.cell
+    run = wandb.init(
+        project=tracking.project,
+        entity=tracking.entity,
+        group=sweep,
+        job_type="trial",
+        name=result.block.label,
+        tags=[cell.name],
+        dir=str(out),
+        mode=mode,
+        reinit="create_new",
+        config=cell.settings.model_dump() | {"cell": cell.name, "sweep": sweep, "seeds": [d.seed for d in result.block.draws]},
+        settings=wandb.Settings(silent=True, init_timeout=INIT_TIMEOUT_SECONDS, x_disable_stats=True, console="off"),
+    )
+    try:
+        for phase in result.curves:
+            run.define_metric(f"step_{phase}", hidden=True)
+            run.define_metric(f"curve_{phase}/*", step_metric=f"step_{phase}")
+        for point in _curve_points(result):
+            run.log(point)
+        plain = [name for name in rows[0] if not name.startswith("curve_")]
+        run.log({"rows": wandb.Table(columns=plain, data=[[row[name] for name in plain] for row in rows])})
+        for name, value in summary(rows).items():
+            run.summary[name] = value
+    finally:
+        run.finish()
+
+
+def _curve_points(result: BlockResult) -> Iterator[dict[str, float]]:
+    for phase, curves in result.curves.items():
+        for k, step in enumerate(curves.steps):
+            point: dict[str, float] = {f"step_{phase}": int(step)}
+            for kind in ("train", "test"):
+                values = getattr(curves, kind)[:, k]
+                values = values[np.isfinite(values)]
+                if len(values):
+                    low, middle, high = np.quantile(values, [0.1, 0.5, 0.9])
+                    parts = {"mean": values.mean(), "q10": low, "median": middle, "q90": high}
+                    point |= {f"curve_{phase}/{kind}_{part}": float(value) for part, value in parts.items()}
+            yield point
+
+
+def summary(rows: list[dict[str, Any]]) -> dict[str, float]:
+    """Means over the trial's networks that did not diverge: every silhouette and final loss, and the counts."""
+    kept = [row for row in rows if not row["diverged"]]
+    names = [name for name in rows[0] if name.startswith(("silhouette_", "loss_"))]
+    means = {name: float(np.mean([row[name] for row in kept])) for name in names if kept}
+    return means | {"networks": len(rows), "diverged": len(rows) - len(kept)}
