@@ -7,7 +7,7 @@ The bias is one fixed number for every hidden and output unit; it is never train
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -47,18 +47,22 @@ class Networks:
     def weights(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         return self.W1, self.W2, self.V1, self.V2
 
+    def map(self, function: Callable[[Tensor], Tensor]) -> Networks:
+        """The same function of every weight tensor."""
+        return Networks(function(self.W1), function(self.W2), function(self.V1), function(self.V2), self.bias)
+
     def to(self, dtype: torch.dtype | None = None, device: torch.device | str | None = None) -> Networks:
-        return replace(self, **{n: w.to(dtype=dtype, device=device) for n, w in zip(WEIGHT_NAMES, self.weights, strict=True)})
+        return self.map(lambda weights: weights.to(dtype=dtype, device=device))
 
     def network(self, index: int) -> Networks:
         """One network as a block of one."""
-        return replace(self, **{n: w[index : index + 1] for n, w in zip(WEIGHT_NAMES, self.weights, strict=True)})
+        return self.map(lambda weights: weights[index : index + 1])
 
 
 def stack(blocks: Sequence[Networks]) -> Networks:
     """Join blocks along the network axis."""
-    columns = zip(*(block.weights for block in blocks), strict=True)
-    return Networks(*(torch.cat(column) for column in columns), bias=blocks[0].bias)
+    w1, w2, v1, v2 = (torch.cat(column) for column in zip(*(block.weights for block in blocks), strict=True))
+    return Networks(w1, w2, v1, v2, blocks[0].bias)
 
 
 def base_networks(
@@ -79,7 +83,8 @@ def base_networks(
         generator = stream(seed, "base weights")
         for weights, shape in zip(draws, shapes, strict=True):
             weights.append(generator.uniform(-half_width, half_width, shape))
-    return Networks(*(torch.from_numpy(np.stack(weights)) for weights in draws), bias=bias)
+    w1, w2, v1, v2 = (torch.from_numpy(np.stack(weights)) for weights in draws)
+    return Networks(w1, w2, v1, v2, bias)
 
 
 def scaled(networks: Networks, init_scale: float, layers: Layers) -> Networks:
@@ -89,9 +94,7 @@ def scaled(networks: Networks, init_scale: float, layers: Layers) -> Networks:
     """
     first = init_scale if layers in ("hidden", "both") else 1.0
     second = init_scale if layers in ("output", "both") else 1.0
-    return replace(
-        networks, W1=networks.W1 * first, W2=networks.W2 * first, V1=networks.V1 * second, V2=networks.V2 * second
-    )
+    return replace(networks, W1=networks.W1 * first, W2=networks.W2 * first, V1=networks.V1 * second, V2=networks.V2 * second)
 
 
 def forward(networks: Networks, inputs: Tensor) -> tuple[Tensor, Tensor]:

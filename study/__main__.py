@@ -41,21 +41,33 @@ def _parser() -> argparse.ArgumentParser:
         help="override a field of the sweep file, nested fields with dots; may be repeated. "
         "seeds=20, settings.hidden_units=100, cells.large.init_scale=5, compute.block=10",
     )  # fmt: skip
-    run.add_argument("--wandb", choices=("offline", "online", "disabled"), help="Weights & Biases (default: as the sweep says, else offline)")
-    run.add_argument("--address", metavar="ADDRESS", help="of a running Ray cluster, or auto; default: a Ray of its own on this machine")
+    run.add_argument(
+        "--wandb", choices=("offline", "online", "disabled"), help="Weights & Biases (default: as the sweep says, else offline)"
+    )
+    run.add_argument(
+        "--address", metavar="ADDRESS", help="of a running Ray cluster, or auto; default: a Ray of its own on this machine"
+    )
 
-    analyse = commands.add_parser("analyse", formatter_class=plain, help="rebuild every table from the rows of a folder", description=ANALYSE)
+    analyse = commands.add_parser(
+        "analyse", formatter_class=plain, help="rebuild every table from the rows of a folder", description=ANALYSE
+    )
     analyse.add_argument("out", type=Path, metavar="DIR")
-    analyse.add_argument("--sweep", type=Path, metavar="SWEEP.yaml", help="take contrasts from this file (for rows made elsewhere)")
+    analyse.add_argument(
+        "--sweep", type=Path, metavar="SWEEP.yaml", help="take contrasts from this file (for rows made elsewhere)"
+    )
 
-    export = commands.add_parser("export", formatter_class=plain, help="one network's weights and data as .npz", description=EXPORT)
+    export = commands.add_parser(
+        "export", formatter_class=plain, help="one network's weights and data as .npz", description=EXPORT
+    )
     export.add_argument("out", type=Path, metavar="DIR")
     export.add_argument("--cell", required=True, metavar="NAME")
     export.add_argument("--seed", required=True, type=int, metavar="N")
     export.add_argument("--data-seed", type=int, metavar="N", help="in a crossed design (default: the first of the seed)")
     export.add_argument("--to", required=True, type=Path, metavar="FILE.npz")
 
-    bench = commands.add_parser("bench", formatter_class=plain, help="measure speed against a named baseline in the same run", description=BENCH)
+    bench = commands.add_parser(
+        "bench", formatter_class=plain, help="measure speed against a named baseline in the same run", description=BENCH
+    )
     bench.add_argument("name", choices=("train", "entk", "silhouette"))
     bench.add_argument("--json", type=Path, metavar="FILE", help="also write the numbers to FILE")
     return parser
@@ -87,10 +99,10 @@ silhouette  the t = 0 measurement of a network against its LR-tuned training"""
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit status."""
-    from study.rows import RowsError
+    options = _parser().parse_args(arguments)
+    from study.rows import RowsError  # late, here and below: torch takes seconds that --help need not spend
     from study.sweep import SweepError
 
-    options = _parser().parse_args(arguments)
     console = _console()
     try:
         return {"run": _run, "analyse": _analyse, "export": _export, "bench": _bench}[options.command](options, console)

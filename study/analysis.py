@@ -8,6 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from study.plan import Contrast, Plan
@@ -56,9 +57,7 @@ def analyse(frame: pd.DataFrame, contrasts: tuple[Contrast, ...], resamples: int
     """
     results = []
     present = set(frame["cell"])
-    for contrast, phase, outcome, predictor in itertools.product(
-        contrasts, phases_of(frame), OUTCOMES, predictors_of(frame)
-    ):
+    for contrast, phase, outcome, predictor in itertools.product(contrasts, phases_of(frame), OUTCOMES, predictors_of(frame)):
         column = f"loss_{phase}_{outcome}"
         missing = [name for pair in contrast.pairs for name in pair if name not in present]
         if column not in frame or missing:
@@ -98,9 +97,13 @@ def _cells(frame: pd.DataFrame) -> list[dict[str, Any]]:
         diverged = part["diverged"].fillna(False).astype(bool) if "diverged" in part else pd.Series(False, index=part.index)
         kept = part.loc[~diverged, columns]
         numbers = {
-            column: {"mean": float(kept[column].mean()), "sd": float(kept[column].std())}
+            column: {
+                "mean": float(values.mean()),
+                "sd": float(values.std()) if len(values) > 1 else None,
+                "n": len(values),
+            }
             for column in columns
-            if kept[column].notna().any()
+            if len(values := kept[column][np.isfinite(kept[column].to_numpy(dtype=float))])
         }
         cells.append({"cell": str(name), "networks": len(part), "diverged": int(diverged.sum()), "columns": numbers})
     return cells

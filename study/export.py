@@ -12,6 +12,7 @@ from pntk.tasks import encode
 from study.plan import Block, Draw, Plan
 from study.rows import RowsError, read_rows
 from study.sweep import SweepError
+from study.threads import threads
 from study.trial import BlockResult, run_block
 
 
@@ -48,12 +49,13 @@ def export(plan: Plan, out: Path, cell_name: str, seed: int, data_seed: int | No
         raise SweepError(f"seed = {seed}: not in cell {cell_name!r}, which has seeds {seeds[0]} to {seeds[-1]}")
     if not to.parent.is_dir():
         raise SweepError(f"--to {to}: the folder {to.parent} does not exist")
-    result = run_block(Block(cell, (draws[0],)))
+    with threads(plan.sweep.compute.cpus_per_trial):  # as in the study, so that losses agree to the last bit
+        result = run_block(Block(cell, (draws[0],)))
     arrays = arrays_of(result)
     temporary = to.with_name(f".{to.name}.{os.getpid()}.tmp")
     with temporary.open("wb") as sink:
-        np.savez_compressed(sink, **arrays)
-    os.replace(temporary, to)
+        np.savez_compressed(sink, **arrays)  # type: ignore[arg-type]
+    temporary.replace(to)
     lines = [f"{name:28s} {array.shape}" for name, array in arrays.items() if array.ndim]
     return [*lines, _comparison(out, cell_name, draws[0], result)]
 

@@ -29,7 +29,7 @@ def claim(out: Path, sweep: Sweep) -> None:
             raise SweepError(f"{out}: has rows but no {FILE}, so they cannot be told to belong here; choose another --out")
         temporary = out / f".{FILE}.{os.getpid()}.tmp"
         temporary.write_text(sweep.model_dump_json(indent=1) + "\n", encoding="utf-8")
-        os.replace(temporary, out / FILE)
+        temporary.replace(out / FILE)
     except OSError as error:
         raise SweepError(f"{out}: cannot be used as --out ({error.strerror})") from None
 

@@ -20,12 +20,12 @@ import ray
 import torch
 from ray import tune
 from rich.console import Console
-from threadpoolctl import threadpool_limits
 
 from study.plan import Block, Draw, Plan
 from study.progress import LiveProgress
 from study.rows import finished, write_rows
 from study.sweep import Tracking
+from study.threads import threads
 from study.tracking import log_trial, summary
 from study.trial import rows_of, run_block, work_of
 
@@ -56,8 +56,6 @@ def run_trial(
 ) -> None:
     """The trainable: run the block that `config` names, write its rows, log it, report its summary."""
     block, folder = blocks[config["block"]], Path(out)
-    threads = int(config["cpus"])
-    torch.set_num_threads(threads)
     done, reported = 0, time.monotonic()
 
     def tell(work: int) -> None:
@@ -67,7 +65,7 @@ def run_trial(
             reported = time.monotonic()
             tune.report({"work": done, "finished": 0, "label": block.label})
 
-    with threadpool_limits(threads):
+    with threads(int(config["cpus"])):
         result = run_block(block, device="cuda" if config["gpus"] and torch.cuda.is_available() else "cpu", progress=tell)
         rows = rows_of(result, sweep, provenance)
         write_rows(folder, block, rows)
@@ -101,7 +99,12 @@ def launch(
             ray.init(address=address or "local", log_to_driver=False, logging_level="ERROR", **_local_options(address))
         compute = plan.sweep.compute
         trainable = tune.with_parameters(
-            run_trial, blocks=blocks, out=str(out.resolve()), sweep=plan.sweep.name, tracking=tracking, provenance=dict(provenance)
+            run_trial,
+            blocks=blocks,
+            out=str(out.resolve()),
+            sweep=plan.sweep.name,
+            tracking=tracking,
+            provenance=dict(provenance),
         )
         space = {
             "block": tune.grid_search(list(range(len(blocks)))), "cpus": compute.cpus_per_trial, "gpus": compute.gpus_per_trial,
@@ -140,13 +143,12 @@ def _quiet() -> None:
 
 
 def _outcome(grid: Any, blocks: list[Block], done: set[tuple[str, Draw]]) -> Outcome:
-    failed, problems, unfinished = {}, [], 0
+    """What became of the trials; those that Tune never started have no result to speak of, only no rows."""
+    failed, problems = {}, []
     for result in grid:
-        block = blocks[result.config["block"]]
-        if result.error is not None:
-            failed[block.label] = str(result.error).strip().splitlines()[-1]
-        elif any((block.cell.name, draw) not in done for draw in block.draws):
-            unfinished += 1
+        if result.error is not None and result.config is not None:
+            failed[blocks[result.config["block"]].label] = str(result.error).strip().splitlines()[-1]
         if (result.metrics or {}).get("tracking"):
             problems.append(result.metrics["tracking"])
-    return Outcome(failed, problems[0] if problems else None, unfinished > 0)
+    unfinished = [b.label for b in blocks if any((b.cell.name, draw) not in done for draw in b.draws)]
+    return Outcome(failed, problems[0] if problems else None, any(label not in failed for label in unfinished))

@@ -161,7 +161,9 @@ def _cell(sweep: Sweep, name: str, overrides: dict[str, Any]) -> Cell:
 def _draws(sweep: Sweep, seeds: Any) -> tuple[Draw, ...]:
     data_seeds = seed_list(sweep.data_seeds)
     if sweep.data != "crossed" and len(data_seeds) > 1:
-        raise SweepError(f"data_seeds = {len(data_seeds)} seeds: only data: crossed takes more than one, data is {sweep.data!r}")
+        raise SweepError(
+            f"data_seeds = {len(data_seeds)} seeds: only data: crossed takes more than one, data is {sweep.data!r}"
+        )
     if sweep.data == "per_seed":
         return tuple(Draw(seed, seed) for seed in seed_list(seeds))
     return tuple(Draw(seed, data_seed) for seed in seed_list(seeds) for data_seed in data_seeds)
@@ -183,7 +185,10 @@ def _curriculum(sweep: Sweep, settings: Settings, environment: Environment) -> C
             )
         patterns = sum(environment.pattern_count(count) for count in used)
         if patterns > LARGEST_PATTERN_SET:
-            raise SweepError(f"{where}: has {patterns:,} legal patterns, at most {LARGEST_PATTERN_SET:,} are allowed; use fewer pools or features")
+            raise SweepError(
+                f"{where}: has {patterns:,} legal patterns, at most {LARGEST_PATTERN_SET:,} are allowed; "
+                "use fewer pools or features"
+            )
         fewest = min(environment.pattern_count(count) for count in used)
         if settings.test_draw == "disjoint" and settings.train_patterns >= fewest:
             raise SweepError(
@@ -191,7 +196,9 @@ def _curriculum(sweep: Sweep, settings: Settings, environment: Environment) -> C
                 f"smallest number of legal patterns with one of the task counts of phase {phase.name!r}"
             )
         if phase.batch_size is not None and phase.batch_size > settings.train_patterns:
-            raise SweepError(f"{where}.batch_size = {phase.batch_size}: must be at most train_patterns ({settings.train_patterns})")
+            raise SweepError(
+                f"{where}.batch_size = {phase.batch_size}: must be at most train_patterns ({settings.train_patterns})"
+            )
         rate = phase.learning_rate or settings.learning_rate
         phases.append(Phase(phase.name, counts, phase.steps, rate, phase.batch_size))
     return Curriculum(tuple(phases), spec.cycles)

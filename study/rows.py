@@ -47,7 +47,7 @@ def write_rows(out: Path, block: Block, rows: Sequence[dict[str, Any]]) -> Path:
             pq.write_table(pa.Table.from_pylist(list(rows), schema=schema), sink, compression="zstd")
             sink.flush()
             os.fsync(sink.fileno())
-        os.replace(temporary, path)
+        temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
     return path

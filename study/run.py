@@ -16,12 +16,13 @@ from pntk.network import base_networks
 from pntk.training.descent import descend
 from study.analysis import analyse, contrasts_of, write_analysis
 from study.folder import claim
-from study.plan import Cell, Plan
+from study.plan import Block, Cell, Plan
 from study.progress import duration
 from study.provenance import provenance
 from study.rows import RowsError, finished, read_rows
 from study.sweep import Tracking
 from study.tables import print_analysis
+from study.threads import threads
 from study.trial import work_of
 
 PROBE_STEPS = 60
@@ -34,15 +35,11 @@ def seconds_per_step(cell: Cell) -> float:
     networks = base_networks(cell.environment, settings.hidden_units, [0]).to(dtype)
     drawn = draw_phase_data(cell.environment, phase, 0, settings.train_patterns, settings.test_patterns)
     data = pattern_block(cell.environment, [drawn.train], dtype)
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
+    with threads(1):
         descend(networks, data, data, 5, phase.learning_rate, records=2)
         start = time.perf_counter()
         descend(networks, data, data, PROBE_STEPS, phase.learning_rate, records=2)
         return (time.perf_counter() - start) / PROBE_STEPS
-    finally:
-        torch.set_num_threads(threads)
 
 
 def print_plan(console: Console, plan: Plan, out: Path, address: str | None) -> None:
@@ -77,10 +74,12 @@ def print_plan(console: Console, plan: Plan, out: Path, address: str | None) -> 
         workers = max((os.cpu_count() or 1) // plan.sweep.compute.cpus_per_trial, 1)
         workers = min(workers, len(blocks))
         text = f"Estimated time: {duration(seconds)} of one core"
-        console.print(text + ("." if address else f", about {duration(seconds / workers + 10)} on {workers} cores."), highlight=False)
+        console.print(
+            text + ("." if address else f", about {duration(seconds / workers + 10)} on {workers} cores."), highlight=False
+        )
 
 
-def _estimated_seconds(plan: Plan, blocks: list) -> float:  # type: ignore[type-arg]
+def _estimated_seconds(plan: Plan, blocks: list[Block]) -> float:
     """One core's time for the blocks, from a probe of each kind of network."""
     probes: dict[tuple[object, ...], float] = {}
     total = 0.0

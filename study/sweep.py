@@ -99,7 +99,12 @@ def _read_seeds(value: Any) -> Any:
         return value
     if whole(value, 1):
         return SeedRange(0, value)
-    if isinstance(value, dict) and set(value) <= {"first", "count"} and whole(value.get("count"), 1) and whole(value.get("first", 0), 0):
+    if (
+        isinstance(value, dict)
+        and set(value) <= {"first", "count"}
+        and whole(value.get("count"), 1)
+        and whole(value.get("first", 0), 0)
+    ):
         return SeedRange(value.get("first", 0), value["count"])
     if isinstance(value, (list, tuple)) and value and all(whole(v, 0) for v in value) and len(set(value)) == len(value):
         return tuple(value)
@@ -178,7 +183,7 @@ class _UniqueKeyLoader(yaml.SafeLoader):
     """Safe YAML that refuses a key given twice, which would silently drop a cell."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        keys = [self.construct_object(key, deep=True) for key, _ in node.value]  # type: ignore[no-untyped-call]
+        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
         for key in keys:
             if keys.count(key) > 1:
                 raise SweepError(f"{key}: given twice in line {node.start_mark.line + 1} and below")
@@ -230,7 +235,7 @@ def _put(tree: Any, assignment: str) -> None:
 
 def _yaml(text: str, source: str) -> Any:
     try:
-        return yaml.load(text, Loader=_UniqueKeyLoader)  # noqa: S506 - a SafeLoader
+        return yaml.load(text, Loader=_UniqueKeyLoader)
     except yaml.YAMLError as error:
         raise SweepError(f"{source}: not valid YAML: {' '.join(str(error).split())}") from None
 

@@ -12,7 +12,7 @@ from rich.table import Table
 from study.analysis import FAITHFUL_ESTIMATOR
 
 COLUMNS = ("r20", "raw", "centred", "within_first", "within_second")
-WIDTH = 168
+WIDTH = 176
 
 
 def number(value: float | None) -> str:
@@ -27,7 +27,7 @@ def with_interval(result: dict[str, Any]) -> str:
     if result["value"] is None:
         return f"none: {result['reason']}"
     if result["low"] is None:
-        return f"{number(result['value'])} [{result['reason']}]"
+        return f"{number(result['value'])} ({result['reason']})"
     return f"{number(result['value'])} [{result['low']:.2f}, {result['high']:.2f}]"
 
 
@@ -44,7 +44,7 @@ def correlation_table(analysis: dict[str, Any], contrast: str, outcome: str) -> 
     table.add_column("pairs", justify="right")
     headings = ("r20", "paper", "raw r", "paper", "centred r", f"within {first}", f"within {second}")
     for heading in headings:
-        table.add_column(heading, justify="right")
+        table.add_column(heading, justify="right", min_width=5 if heading == "paper" else 12)
     rows: dict[tuple[str, str], dict[str, dict[str, Any]]] = {}
     for result in results:
         rows.setdefault((result["phase"], result["predictor"]), {})[result["statistic"]] = result
@@ -75,7 +75,7 @@ def pair_count(result: dict[str, Any]) -> str:
     """Pairs used, seeds where fewer, and pairs left out."""
     text = str(result["n"]) if result["n"] == result["seeds"] else f"{result['n']} ({result['seeds']} seeds)"
     out = result["left_out_diverged"] + result["left_out_undefined"]
-    return f"{text}, {out} out" if out else text
+    return f"{text}, {out} left out" if out else text
 
 
 def _described(cells: Sequence[Sequence[str]]) -> str:
@@ -92,7 +92,7 @@ def cell_table(analysis: dict[str, Any]) -> Table:
         table.add_column(heading, justify="right")
     for cell in analysis["cells"]:
         values = [cell["columns"].get(column) for column in (*estimators, *losses)]
-        texts = ["" if v is None else f"{v['mean']:.4g} ({v['sd']:.2g})" for v in values]
+        texts = ["" if v is None else f"{v['mean']:.4g}" + (f" ({v['sd']:.2g})" if v["sd"] is not None else "") for v in values]
         table.add_row(cell["cell"], str(cell["networks"]), str(cell["diverged"]), *texts)
     return table
 
@@ -117,9 +117,10 @@ def sentence(analysis: dict[str, Any]) -> str:
     estimator = results[0]["predictor"].removeprefix("silhouette_")
     most = max(r["n"] for r in results)
     return (
-        f"With up to {most} pairs, the interval of r20 of `{estimator}` excludes zero in {share('r20')} contrasts and phases, that of "
-        f"the centred correlation of pair differences in {share('centred')}: r20 is large whenever the two conditions differ in "
-        "silhouette and in loss, without any seed-level prediction; only the centred and within-condition columns speak of seeds."
+        f"With up to {most} pairs, the interval of r20 of `{estimator}` excludes zero in {share('r20')} contrasts and "
+        f"phases, that of the centred correlation of pair differences in {share('centred')}: r20 is large whenever the two "
+        "conditions differ in silhouette and in loss, without any seed-level prediction; only the centred and "
+        "within-condition columns speak of seeds."
     )
 
 

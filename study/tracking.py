@@ -30,13 +30,13 @@ def log_trial(out: Path, sweep: str, tracking: Tracking, result: BlockResult, ro
     try:
         _log(out, sweep, tracking, tracking.mode, result, rows)
         return None
-    except Exception as error:  # noqa: BLE001 - tracking must never cost a trial
+    except Exception as error:
         problem = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
     if tracking.mode == "online":
         try:
             _log(out, sweep, tracking, "offline", result, rows)
             return f"{problem}; kept offline under {out / 'wandb'}, publish with `wandb sync`"
-        except Exception as error:  # noqa: BLE001
+        except Exception as error:
             problem += f"; offline too: {type(error).__name__}"
     return problem
 
@@ -58,6 +58,7 @@ def _log(out: Path, sweep: str, tracking: Tracking, mode: Any, result: BlockResu
         dir=str(out),
         mode=mode,
         reinit="create_new",
+        save_code=False,
         config=cell.settings.model_dump() | {"cell": cell.name, "sweep": sweep, "seeds": [d.seed for d in result.block.draws]},
         settings=wandb.Settings(silent=True, init_timeout=INIT_TIMEOUT_SECONDS, x_disable_stats=True, console="off"),
     )

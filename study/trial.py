@@ -117,9 +117,7 @@ def run_block(block: Block, device: str = "cpu", progress: Progress | None = Non
 def _phase_data(cell: Cell, phase: Phase, draw: Draw) -> PhaseData:
     settings = cell.settings
     disjoint = settings.test_draw == "disjoint"
-    return draw_phase_data(
-        cell.environment, phase, draw.data_seed, settings.train_patterns, settings.test_patterns, disjoint
-    )
+    return draw_phase_data(cell.environment, phase, draw.data_seed, settings.train_patterns, settings.test_patterns, disjoint)
 
 
 def start_of(cell: Cell, network: Networks, data: PhaseData) -> Start:

@@ -28,7 +28,7 @@ def pearson(x: Array, y: Array, weights: Array) -> Array:
         return np.full(weights.shape[:-1], np.nan)
     x, y = x / scale_x, y / scale_y
     sums = weights @ np.stack([np.ones_like(x), x, y, x * x, y * y, x * y], axis=1)
-    size, mean_x, mean_y, square_x, square_y, product = np.moveaxis(sums / sums[..., :1], -1, 0)
+    _, mean_x, mean_y, square_x, square_y, product = np.moveaxis(sums / sums[..., :1], -1, 0)
     variance_x, variance_y = square_x - mean_x**2, square_y - mean_y**2
     defined = (variance_x > CONSTANT) & (variance_y > CONSTANT)
     with np.errstate(invalid="ignore", divide="ignore"):

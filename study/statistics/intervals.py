@@ -87,9 +87,9 @@ def bca(value: float, resampled: Array, leave_one_out: Array, level: float = 0.9
     """
     defined = resampled[np.isfinite(resampled)]
     if len(defined) < 0.99 * len(resampled) or not np.isfinite(leave_one_out).all():
-        return np.nan, np.nan, "not defined on many resamples"
+        return np.nan, np.nan, "undefined on many resamples"
     if np.ptp(defined) <= CONSTANT:
-        return np.nan, np.nan, "the same on every resample"
+        return np.nan, np.nan, "constant"
     below = ((defined < value).mean() + (defined <= value).mean()) / 2
     shift = leave_one_out.mean() - leave_one_out
     spread = (shift**2).sum() ** 1.5
@@ -106,7 +106,7 @@ def bca(value: float, resampled: Array, leave_one_out: Array, level: float = 0.9
 def _finite(estimate: Estimate) -> Estimate:
     if estimate.value is not None and np.isfinite(estimate.value):
         return estimate
-    return Estimate(None, None, None, estimate.n, estimate.seeds, reason="predictor or outcome is constant")
+    return Estimate(None, None, None, estimate.n, estimate.seeds, reason="constant")
 
 
 def occurrences(chosen: NDArray[np.int64], units: int) -> Array:

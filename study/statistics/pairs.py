@@ -63,4 +63,7 @@ def make_pairs(frame: pd.DataFrame, cells: Sequence[tuple[str, str]], predictor:
     defined = np.isfinite(values).all(axis=1)
     kept = ~diverged & defined
     cluster = pairs["seed"].to_numpy(dtype=np.int64)[kept]
-    return Pairs(*values[kept].T, cluster, diverged=int(diverged.sum()), undefined=int((~diverged & ~defined).sum()))
+    x_first, x_second, y_first, y_second = values[kept].T
+    return Pairs(
+        x_first, x_second, y_first, y_second, cluster, diverged=int(diverged.sum()), undefined=int((~diverged & ~defined).sum())
+    )

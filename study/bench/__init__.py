@@ -1,0 +1,18 @@
+"""Benchmarks: each measures against a named baseline in the same run and returns its numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from rich.console import Console
+
+from study.bench.entk import bench_entk
+from study.bench.silhouette import bench_silhouette
+from study.bench.train import bench_train
+
+BENCHES: dict[str, Callable[[Console], dict[str, Any]]] = {
+    "train": bench_train,
+    "entk": bench_entk,
+    "silhouette": bench_silhouette,
+}

@@ -1,0 +1,56 @@
+"""`bench silhouette`: the t = 0 measurement of a network of the paper against its LR-tuned training."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from pntk.curriculum import Phase
+from pntk.data import draw_phase_data, pattern_block
+from pntk.network import Networks, base_networks, scaled
+from pntk.structure.silhouette import ESTIMATORS, Clustering, Start, silhouettes
+from pntk.tasks import Environment, encode
+from pntk.training.descent import descend
+from study.bench.measure import cpu_seconds
+from study.threads import threads
+
+ENVIRONMENT = Environment()
+PHASES = (Phase("single", (1.0,), 2500, 0.01), Phase("multi", (1.0, 1.0, 1.0), 2500, 0.01))
+
+
+def _train(networks: Networks) -> None:
+    networks = networks.to(torch.float32)
+    for phase in PHASES:
+        data = draw_phase_data(ENVIRONMENT, phase, 0, 500, 500)
+        train, test = (pattern_block(ENVIRONMENT, [ids], torch.float32) for ids in (data.train, data.test))
+        networks, _ = descend(networks, train, test, phase.steps, phase.learning_rate)
+
+
+def bench_silhouette(console: Console) -> dict[str, Any]:
+    """CPU seconds of every estimator alone, of all but `eig` together, and of 2 x 2,500 steps of training."""
+    data = draw_phase_data(ENVIRONMENT, PHASES[0], 0, 500, 500)
+    arrays = (encode(ENVIRONMENT, data.test)[0], *encode(ENVIRONMENT, data.train))
+    tensors = [torch.from_numpy(array) for array in arrays]
+    networks = scaled(base_networks(ENVIRONMENT, 200, [0]), 10, "hidden")
+
+    def measure(*names: str) -> dict[str, float]:
+        return silhouettes(Start(networks, *tensors), names, Clustering())
+
+    rest = tuple(name for name in ESTIMATORS if name != "eig")
+    with threads(1):
+        methods = {name: lambda name=name: measure(name) for name in ESTIMATORS}
+        seconds = cpu_seconds(
+            {**methods, "all but eig": lambda: measure(*rest), "training": lambda: _train(networks)}, rounds=3
+        )
+    table = Table(title="t = 0 measurement of one network, CPU, one thread", box=box.SIMPLE_HEAD, title_justify="left")
+    table.add_column("what")
+    table.add_column("seconds", justify="right")
+    table.add_column("share of LR-tuned training", justify="right")
+    for name, value in seconds.items():
+        table.add_row(name, f"{value:.3f}", f"{value / seconds['training']:.3f}")
+    console.print(table)
+    return {"seconds": seconds, "share_of_training": seconds["all but eig"] / seconds["training"]}

@@ -1,0 +1,101 @@
+"""`bench train`: a gradient step of the paper's network, ours against nn.Module + autograd + SGD and torch.func.vmap."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import torch
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from torch.func import functional_call, grad, stack_module_state, vmap
+
+from pntk.curriculum import Phase
+from pntk.data import PatternBlock, draw_phase_data, pattern_block
+from pntk.network import MultitaskModule, Networks, base_networks
+from pntk.tasks import Environment, encode
+from pntk.training.descent import descend, mean_loss
+from study.bench.measure import cpu_seconds
+from study.threads import threads
+
+HIDDEN, PATTERNS, RATE = 200, 500, 0.01
+VMAP_NETWORKS = 20
+BLOCKS = {1: 400, 8: 100, 64: 40}  # networks a block: steps timed
+NAIVE_STEPS, VMAP_STEPS, CHECK_STEPS = 150, 15, 500
+
+
+def naive(module: MultitaskModule, inputs: torch.Tensor, targets: torch.Tensor, steps: int) -> None:
+    """The loop that most people would write: one network, autograd, SGD."""
+    optimiser = torch.optim.SGD(module.parameters(), lr=RATE)
+    for _ in range(steps):
+        optimiser.zero_grad()
+        (module(inputs) - targets).square().sum().backward()
+        optimiser.step()
+
+
+def vmapped(modules: list[MultitaskModule], inputs: torch.Tensor, targets: torch.Tensor, steps: int) -> None:
+    """Many networks at once through torch.func, (B, N, ...) data."""
+    parameters, buffers = stack_module_state(modules)
+    parameters = {name: p.detach() for name, p in parameters.items()}
+
+    def loss(p: dict[str, torch.Tensor], b: dict[str, torch.Tensor], x: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
+        return (functional_call(modules[0], (p, b), (x,)) - t).square().sum()
+
+    gradient = vmap(grad(loss))
+    for _ in range(steps):
+        slopes = gradient(parameters, buffers, inputs, targets)
+        parameters = {name: p - RATE * slopes[name] for name, p in parameters.items()}
+
+
+def _setting(count: int) -> tuple[Networks, PatternBlock, torch.Tensor, torch.Tensor]:
+    """Networks, their merged patterns, and the same patterns unmerged for the baselines."""
+    environment, phase = Environment(), Phase("single", (1.0,), 1, RATE)
+    ids = [draw_phase_data(environment, phase, seed, PATTERNS, PATTERNS).train for seed in range(count)]
+    encoded = [[torch.from_numpy(array).float() for array in encode(environment, i)] for i in ids]
+    networks = base_networks(environment, HIDDEN, range(count)).to(torch.float32)
+    inputs, targets = (torch.stack(column) for column in zip(*encoded, strict=True))
+    return networks, pattern_block(environment, ids, torch.float32), inputs, targets
+
+
+def bench_train(console: Console) -> dict[str, Any]:
+    """CPU milliseconds per gradient step and network, and the ratio to the naive loop."""
+    settings = {count: _setting(count) for count in (*BLOCKS, VMAP_NETWORKS)}
+    networks, merged, inputs, targets = settings[1]
+    module = MultitaskModule(networks)
+    with threads(1):
+        naive(module, inputs[0], targets[0], CHECK_STEPS)
+        final = ((module(inputs[0]) - targets[0]).square().mean()).item()
+        ours = mean_loss(descend(networks, merged, merged, CHECK_STEPS, RATE)[0], merged).item()
+        many = settings[VMAP_NETWORKS]
+        modules = [MultitaskModule(many[0], i) for i in range(VMAP_NETWORKS)]
+        methods: dict[str, Callable[[], object]] = {
+            "naive": partial(naive, MultitaskModule(networks), inputs[0], targets[0], NAIVE_STEPS),
+            "vmap": partial(vmapped, modules, many[2], many[3], VMAP_STEPS),
+        }
+        for count, steps in BLOCKS.items():
+            block = settings[count]
+            methods[f"ours_{count}"] = partial(descend, block[0], block[1], block[1], steps, RATE, records=2)
+        seconds = cpu_seconds(methods)
+    work = {"naive": NAIVE_STEPS, "vmap": VMAP_STEPS * VMAP_NETWORKS} | {f"ours_{c}": c * s for c, s in BLOCKS.items()}
+    milliseconds = {name: 1e3 * seconds[name] / work[name] for name in methods}
+    table = Table(
+        title="CPU time per gradient step and network, one thread, float32", box=box.SIMPLE_HEAD, title_justify="left"
+    )
+    for heading in ("method", "ms", "ratio to naive"):
+        table.add_column(heading, justify="left" if heading == "method" else "right")
+    names = {"naive": "nn.Module + autograd + SGD (naive)", "vmap": f"torch.func.vmap, {VMAP_NETWORKS} networks"}
+    names |= {f"ours_{count}": f"ours, {count} network(s) a block" for count in BLOCKS}
+    for name, value in milliseconds.items():
+        table.add_row(names[name], f"{value:.3f}", f"{value / milliseconds['naive']:.2f}")
+    console.print(table)
+    difference = abs(ours - final) / final
+    console.print(
+        f"Training loss after {CHECK_STEPS} steps: naive {final:.6g}, ours {ours:.6g}, relative difference {difference:.1e}."
+    )
+    return {
+        "milliseconds_per_step": milliseconds,
+        "ratio_step_to_naive": milliseconds["ours_8"] / milliseconds["naive"],
+        "relative_loss_difference": difference,
+    }

@@ -1,0 +1,119 @@
+"""Leading vectors against full decompositions, silhouettes against their definition, estimators against invariances."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from sklearn.cluster import KMeans
+
+from pntk.curriculum import Phase
+from pntk.data import draw_phase_data
+from pntk.kernels.multitask import entk, ntk_diagonal
+from pntk.network import base_networks, scaled
+from pntk.structure.silhouette import ESTIMATORS, Clustering, Start, silhouette, silhouettes
+from pntk.structure.spectra import leading_eigenvectors, leading_singular
+from pntk.tasks import Environment, encode
+from tests.oracles import naive_silhouette
+
+ENVIRONMENT = Environment()
+
+
+def start(scale: float = 1.0, layers: str = "hidden", seed: int = 0, size: int = 150) -> Start:
+    data = draw_phase_data(ENVIRONMENT, Phase("single", (1.0,), 1, 0.01), seed, size, size)
+    networks = scaled(base_networks(ENVIRONMENT, 40, [seed]), scale, layers)  # type: ignore[arg-type]
+    arrays = (encode(ENVIRONMENT, data.test)[0], *encode(ENVIRONMENT, data.train))
+    return Start(networks, *(torch.from_numpy(array) for array in arrays))
+
+
+def aligned(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    return np.abs((a * b).sum(axis=-1))
+
+
+def test_leading_vectors_equal_full_decompositions() -> None:
+    kernels = start(10).entk
+    left, values, right = leading_singular(kernels)
+    for k, kernel in enumerate(kernels):
+        u, s, v = np.linalg.svd(kernel)
+        assert values[k] == pytest.approx(s[0], rel=1e-10)
+        assert aligned(left[k], u[:, 0]) == pytest.approx(1, abs=1e-8)
+        assert aligned(right[k], v[0]) == pytest.approx(1, abs=1e-8)
+    symmetric = start(10).ntk[0]
+    vectors = leading_eigenvectors(symmetric, 3)
+    expected = np.linalg.eigh(symmetric)[1][:, ::-1][:, :3]
+    np.testing.assert_allclose(aligned(vectors.T, expected.T), 1, atol=1e-8)
+
+
+def test_a_matrix_of_zeros_has_zero_vectors() -> None:
+    left, values, right = leading_singular(np.zeros((2, 4, 5)))
+    assert (left.shape, values.shape, right.shape) == ((2, 4), (2,), (2, 5))
+    assert not left.any()
+    assert not values.any()
+    assert not right.any()
+    assert not leading_eigenvectors(np.zeros((4, 4)), 2).any()
+
+
+def test_start_kernels_repeat_entries_of_repeated_patterns() -> None:
+    s = start(10)
+    assert len(np.unique(s.train_inputs.numpy(), axis=0)) < len(s.train_inputs)
+    full = entk(s.networks, s.test_inputs, s.train_inputs, s.train_targets)[0].transpose(0, 1).numpy()
+    np.testing.assert_allclose(s.entk, full, rtol=1e-10, atol=1e-15)
+    unweighted = ntk_diagonal(s.networks, s.train_inputs, s.train_inputs)[0].transpose(0, 1).numpy()
+    np.testing.assert_allclose(s.ntk, unweighted, rtol=1e-10, atol=1e-15)
+
+
+def test_silhouette_equals_its_definition_and_is_undefined_without_groups() -> None:
+    features = np.random.default_rng(0).normal(size=(60, 4))
+    labels = KMeans(5, n_init=3, random_state=1).fit_predict(features)
+    assert silhouette(features, Clustering(5, 3, 1)) == pytest.approx(naive_silhouette(features, labels), rel=1e-10)
+    assert np.isnan(silhouette(np.ones((60, 4)), Clustering()))
+    assert np.isnan(silhouette(np.full((60, 4), np.nan), Clustering()))
+    groups = np.repeat(np.eye(12), 5, axis=0)
+    assert silhouette(groups, Clustering()) == pytest.approx(1)
+
+
+def test_silhouettes_ignore_the_signs_of_eigenvectors() -> None:
+    features = ESTIMATORS["svd_right"](start())
+    signs = np.where(np.arange(features.shape[1]) % 2, -1.0, 1.0)
+    assert silhouette(features * signs, Clustering()) == pytest.approx(silhouette(features, Clustering()), abs=1e-9)
+
+
+def test_singular_readings_ignore_the_order_of_test_patterns_and_the_faithful_one_need_not() -> None:
+    s = start(10)
+    order = torch.randperm(len(s.test_inputs), generator=torch.Generator().manual_seed(0))
+    shuffled = Start(s.networks, s.test_inputs[order], s.train_inputs, s.train_targets)
+    np.testing.assert_allclose(aligned(ESTIMATORS["svd_right"](s).T, ESTIMATORS["svd_right"](shuffled).T), 1, atol=1e-8)
+    assert aligned(ESTIMATORS["eig"](s).T, ESTIMATORS["eig"](shuffled).T).min() < 0.999
+
+
+def test_every_estimator_gives_a_row_per_pattern_and_a_silhouette() -> None:
+    s = start()
+    for name, estimator in ESTIMATORS.items():
+        features = estimator(s)
+        assert features.shape[0] == 150
+        assert features.shape[1] == (24 if name == "inputs" else 9)
+    values = silhouettes(s, tuple(ESTIMATORS), Clustering())
+    assert all(-1 <= value <= 1 for value in values.values())
+    assert set(values) == set(ESTIMATORS)
+
+
+def test_faithful_reading_is_column_zero_of_the_transposed_kernel() -> None:
+    s = start(10)
+    expected = np.linalg.eig(s.entk[4].T)[1][:, 0].real
+    np.testing.assert_array_equal(ESTIMATORS["eig"](s)[:, 4], expected)
+    uneven = Start(s.networks, s.test_inputs[:100], s.train_inputs, s.train_targets)
+    with pytest.raises(ValueError, match="as many test as training"):
+        ESTIMATORS["eig"](uneven)
+
+
+def test_controls_know_nothing_of_the_weights() -> None:
+    standard, large = (silhouettes(start(scale), ("inputs", "input_gram"), Clustering()) for scale in (1, 10))
+    assert standard == large
+
+
+def test_small_weights_group_patterns_more_than_large_ones() -> None:
+    """The effect that the study is about, for both scalings, on the largest reading that does not depend on order."""
+    clustering = Clustering()
+    standard = silhouettes(start(1, size=300), ("svd_right",), clustering)["svd_right"]
+    for layers in ("hidden", "both"):
+        assert standard > silhouettes(start(10, layers, size=300), ("svd_right",), clustering)["svd_right"]

@@ -1,0 +1,66 @@
+"""One real run of a small sweep, shared by the tests that look at what a run leaves behind."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from contextlib import redirect_stderr, redirect_stdout
+from io import StringIO
+from pathlib import Path
+
+import pytest
+
+from study.__main__ import main
+
+ROOT = Path(__file__).resolve().parents[2]
+
+SMALL = """
+name: small
+seeds: 6
+curricula:
+  brief:
+    phases:
+      - {name: single, task_counts: [1], steps: 40}
+      - {name: multi, task_counts: [1, 1, 1], steps: 40}
+settings: {curriculum: brief, hidden_units: 20, train_patterns: 60, test_patterns: 60, estimators: [eig, svd_right, inputs]}
+cells:
+  standard: {init_scale: 1}
+  large: {init_scale: 10}
+contrasts:
+  small: {first: standard, second: large, paper: {single: {r20: -0.5}}}
+compute: {block: 2}
+"""
+
+
+# Nobody is at this address: a run that joined whatever cluster the environment names would fail.
+ENVIRONMENT = os.environ | {"RAY_ADDRESS": "192.0.2.1:6379"}
+
+
+def study(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    """Run the command line in a process of its own."""
+    command = [sys.executable, "-m", "study", *map(str, arguments)]
+    return subprocess.run(command, cwd=ROOT, env=ENVIRONMENT, capture_output=True, text=True, timeout=300)
+
+
+def study_here(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    """The same in this process, which saves the seconds that importing takes; not for `run`, which starts Ray."""
+    with redirect_stdout(StringIO()) as out, redirect_stderr(StringIO()) as err:
+        status = main([str(argument) for argument in arguments])
+    return subprocess.CompletedProcess([], status, out.getvalue(), err.getvalue())
+
+
+@pytest.fixture(scope="session")
+def small_sweep(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("sweeps") / "small.yaml"
+    path.write_text(SMALL)
+    return path
+
+
+@pytest.fixture(scope="session")
+def small_run(small_sweep: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """The folder of a finished run, and what it printed."""
+    out = tmp_path_factory.mktemp("run") / "small"
+    done = study("run", small_sweep, "--out", out)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return out, done.stdout

@@ -1,0 +1,148 @@
+"""Sweep files: what is shipped is valid, what is wrong is refused in one line that names it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from study.plan import Draw, make_plan
+from study.sweep import SweepError, load_sweep, parse_sweep
+from tests.study.conftest import ROOT, SMALL, study
+
+PAPER = ROOT / "sweeps" / "paper.yaml"
+
+WRONG = {
+    "seeds=0": ["seeds = 0", "count of at least 1"],
+    "seeds=[1, 1]": ["seeds", "distinct"],
+    "sedes=3": ["sedes", "unknown field", "seeds"],
+    "settings.hidden=3": ["settings.hidden", "unknown field", "hidden_units"],
+    "cells.large.init_scale=-1": ["cells.large.init_scale = -1", "greater than 0"],
+    "cells.large.init_scale=big": ["cells.large.init_scale = 'big'", "number"],
+    "cells.large.scaled_layers=first": ["cells.large.scaled_layers = 'first'", "'hidden', 'output' or 'both'"],
+    "cells.large.curriculum=none": ["cells.large.curriculum = 'none'", "long, short"],
+    "curricula.long.phases.1.task_counts=[1, 1, 1, 1]": ["task_counts", "4 simultaneous tasks", "there are 4 and 3"],
+    "curricula.long.phases.1.task_counts=[0, 0]": ["task_counts", "must be positive"],
+    "curricula.long.phases.1.name=single": ["curricula.long.phases", "must differ"],
+    "curricula.long.phases.0.steps=0": ["curricula.long.phases.0.steps = 0", "greater than or equal to 1"],
+    "curricula.long.phases.0.batch_size=501": ["batch_size = 501", "at most train_patterns (500)"],
+    "settings.clusters=500": ["clusters = 500", "below train_patterns and test_patterns"],
+    "settings.estimators=[svd]": ["settings.estimators", "svd_right"],
+    "settings.test_patterns=400": ["'eig' needs test_patterns equal to train_patterns"],
+    "cells.large.seeds={first: 50, count: 5}": ["contrasts.baseline", "no common seeds"],
+    "contrasts.baseline.second=huge": ["contrasts.baseline.second = 'huge'", "large_both"],
+    "contrasts.baseline.second=standard": ["contrasts.baseline", "itself"],
+    "contrasts.combined.pooled=[baseline, nothing]": ["contrasts.combined.pooled", "nothing"],
+    "contrasts.baseline.pooled=[a, b]": ["contrasts.baseline", "either first and second"],
+    "data=sometimes": ["data = 'sometimes'", "'per_seed', 'fixed' or 'crossed'"],
+    "data_seeds=3": ["data_seeds", "crossed"],
+    "grid.nothing=[1]": ["grid.nothing", "unknown axis"],
+    "grid.init_scale=[]": ["grid.init_scale", "at least one value"],
+    "grid.init_scale=[-3]": ["grid.init_scale = -3", "greater than 0"],
+    "settings.features=64": ["legal patterns", "at most"],
+    "settings.test_draw=disjoint": [],  # fine: 500 is below 972
+    "name=../up": ["name = '../up'", "letters and digits"],
+    "compute.block=0": ["compute.block = 0", "greater than or equal to 1"],
+    "seeds=[": ["not valid YAML"],
+    "seeds": ["expected key=value"],
+    "name.x.y=1": ["there is no"],
+}
+
+
+@pytest.mark.parametrize("assignment", WRONG)
+def test_wrong_fields_are_named_in_one_line(assignment: str) -> None:
+    if not WRONG[assignment]:
+        make_plan(load_sweep(PAPER, (assignment,)))
+        return
+    with pytest.raises(SweepError) as refusal:
+        make_plan(load_sweep(PAPER, (assignment,)))
+    text = str(refusal.value)
+    assert "\n" not in text
+    for part in WRONG[assignment]:
+        assert part in text
+
+
+def test_files_that_are_no_sweeps_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "bad.yaml"
+    for text in ("", "3", "[1, 2]", "name: x\nname: y", "name: [", "!!python/object/apply:os.system ['true']", "a: *b"):
+        path.write_text(text)
+        with pytest.raises(SweepError) as refusal:
+            make_plan(load_sweep(path))
+        assert "\n" not in str(refusal.value)
+    path.write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(SweepError, match="not UTF-8"):
+        load_sweep(path)
+    with pytest.raises(SweepError, match="cannot be read"):
+        load_sweep(tmp_path / "missing.yaml")
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "sweeps").glob("*.yaml")), ids=lambda p: p.stem)
+def test_shipped_sweeps_are_valid(path: Path) -> None:
+    plan = make_plan(load_sweep(path))
+    assert plan.sweep.name == path.stem
+    assert sum(len(block.draws) for block in plan.blocks()) == plan.networks
+
+
+def test_paper_sweep_has_the_settings_of_the_source_study() -> None:
+    plan = make_plan(load_sweep(PAPER))
+    cells = {cell.name: cell for cell in plan.cells}
+    assert list(cells) == ["standard", "large", "large_both", "standard_lr", "large_lr", "large_both_lr"]
+    for name, cell in cells.items():
+        tuned = name.endswith("_lr")
+        assert [phase.name for phase in cell.curriculum.phases] == ["single", "multi"]
+        assert [phase.steps for phase in cell.curriculum.phases] == [2500 if tuned else 10_000] * 2
+        assert [phase.learning_rate for phase in cell.curriculum.phases] == [0.03 if name == "standard_lr" else 0.01] * 2
+        assert cell.settings.init_scale == (1 if "standard" in name else 10)
+        assert cell.settings.scaled_layers == ("both" if "both" in name else "hidden")
+        assert len(cell.draws) == 10
+    contrasts = {contrast.name: contrast for contrast in plan.contrasts}
+    assert contrasts["combined"].pairs == (("standard", "large"), ("standard_lr", "large_lr"))
+    assert contrasts["combined"].paper["multi"].r20 == 0.932
+
+
+def test_data_designs_give_the_draws_they_name() -> None:
+    raw = yaml.safe_load(SMALL) | {"seeds": 3}
+
+    def draws(**fields: object) -> tuple[Draw, ...]:
+        return make_plan(parse_sweep(raw | fields)).cells[0].draws
+
+    assert draws() == (Draw(0, 0), Draw(1, 1), Draw(2, 2))
+    assert draws(data="fixed", data_seeds=[7]) == (Draw(0, 7), Draw(1, 7), Draw(2, 7))
+    assert set(draws(data="crossed", data_seeds=2)) == {Draw(s, d) for s in range(3) for d in range(2)}
+
+
+def test_grids_make_cells_and_contrasts_along_an_axis() -> None:
+    plan = make_plan(load_sweep(ROOT / "sweeps" / "init_scale.yaml"))
+    assert len(plan.cells) == 5 * 3 * 3
+    assert len(plan.contrasts) == 3 * 3
+    for contrast in plan.contrasts:
+        ((first, second),) = contrast.pairs
+        assert plan.cell(first).settings.init_scale == 1
+        assert plan.cell(second).settings.init_scale == 10
+        assert plan.cell(first).settings.learning_rate == plan.cell(second).settings.learning_rate
+
+
+def test_curricula_can_interleave_and_start_with_multitasking() -> None:
+    plan = make_plan(load_sweep(ROOT / "sweeps" / "init_scale.yaml"))
+    interleaved = plan.cell("init_scale=1,learning_rate=0.01,curriculum=interleaved").curriculum
+    assert [phase.name for phase in interleaved.turns[:4]] == ["single", "multi", "single", "multi"]
+    assert interleaved.steps == 5000
+    multi = plan.cell("init_scale=1,learning_rate=0.01,curriculum=multi_only").curriculum
+    assert [phase.name for phase in multi.phases] == ["multi"]
+
+
+def test_what_is_done_is_left_out_of_the_blocks() -> None:
+    plan = make_plan(load_sweep(PAPER))
+    done = {("standard", Draw(seed, seed)) for seed in range(9)}
+    left = [(b.cell.name, d) for b in plan.blocks(done) for d in b.draws]
+    assert len(left) == 51
+    assert not set(left) & done
+
+
+def test_a_refused_sweep_exits_with_2_and_touches_nothing(tmp_path: Path) -> None:
+    refused = study("run", PAPER, "--out", tmp_path / "out", "--set", "settings.hidden_units=0")
+    assert refused.returncode == 2
+    assert refused.stderr.count("\n") == 1
+    assert "settings.hidden_units = 0" in refused.stderr
+    assert not (tmp_path / "out").exists()
