@@ -7,9 +7,7 @@ import time
 from pathlib import Path
 
 import torch
-from rich import box
 from rich.console import Console
-from rich.table import Table
 
 from pntk.data import draw_phase_data, pattern_block
 from pntk.network import base_networks
@@ -20,8 +18,9 @@ from study.plan import Block, Cell, Plan
 from study.progress import duration
 from study.provenance import provenance
 from study.rows import RowsError, finished, read_rows
+from study.sheets import Sheet, print_sheet
 from study.sweep import Tracking
-from study.tables import print_analysis
+from study.tables import print_analysis, write_markdown
 from study.threads import threads
 from study.trial import work_of
 
@@ -45,20 +44,17 @@ def seconds_per_step(cell: Cell) -> float:
 def print_plan(console: Console, plan: Plan, out: Path, address: str | None) -> None:
     """What is going to be done, and how long it may take."""
     done = finished(out)
-    table = Table(title=f"sweep {plan.sweep.name}: {plan.sweep.description}", box=box.SIMPLE_HEAD, title_justify="left")
-    for heading in ("cell", "networks", "finished", "phases (steps)", "learning rate", "init scale", "scaled"):
-        table.add_column(heading, justify="right" if heading in ("networks", "finished") else "left")
     cells = plan.cells if len(plan.cells) <= 30 else plan.cells[:30]
+    rows = []
     for cell in cells:
         phases = ", ".join(f"{phase.name} ({phase.steps:,})" for phase in cell.curriculum.phases)
         cycles = f" x {cell.curriculum.cycles}" if cell.curriculum.cycles > 1 else ""
         rates = ", ".join(dict.fromkeys(f"{phase.learning_rate:g}" for phase in cell.curriculum.phases))
         ready = sum((cell.name, draw) in done for draw in cell.draws)
-        scaled = cell.settings.scaled_layers
-        table.add_row(
-            cell.name, str(len(cell.draws)), str(ready), phases + cycles, rates, f"{cell.settings.init_scale:g}", scaled
-        )
-    console.print(table)
+        scale, layers = f"{cell.settings.init_scale:g}", cell.settings.scaled_layers
+        rows.append([cell.name, phases + cycles, rates, scale, layers, str(len(cell.draws)), str(ready)])
+    headings = ["cell", "phases (steps)", "learning rate", "init scale", "scaled", "networks", "finished"]
+    print_sheet(console, Sheet(f"Sweep {plan.sweep.name}: {plan.sweep.description}", headings, rows, left=5))
     if len(cells) < len(plan.cells):
         console.print(f"... and {len(plan.cells) - len(cells)} more cells")
     blocks = plan.blocks(done)
@@ -133,7 +129,8 @@ def report(plan: Plan | None, out: Path, console: Console) -> None:
     if not contrasts:
         raise RowsError(f"{out}: no two cells share seeds, so there is nothing to compare")
     analysis = analyse(frame, contrasts)
-    files = write_analysis(out, analysis)
+    files = [*write_analysis(out, analysis), out / "analysis.md"]
+    write_markdown(files[-1], analysis)
     print_analysis(console, analysis)
     places = [f"rows: {out / 'rows'}", *(str(file) for file in files)]
     if (out / "wandb").exists():

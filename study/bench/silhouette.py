@@ -5,9 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from rich import box
 from rich.console import Console
-from rich.table import Table
 
 from pntk.curriculum import Phase
 from pntk.data import draw_phase_data, pattern_block
@@ -16,6 +14,7 @@ from pntk.structure.silhouette import ESTIMATORS, Clustering, Start, silhouettes
 from pntk.tasks import Environment, encode
 from pntk.training.descent import descend
 from study.bench.measure import cpu_seconds
+from study.sheets import Sheet, print_sheet
 from study.threads import threads
 
 ENVIRONMENT = Environment()
@@ -46,11 +45,7 @@ def bench_silhouette(console: Console) -> dict[str, Any]:
         seconds = cpu_seconds(
             {**methods, "all but eig": lambda: measure(*rest), "training": lambda: _train(networks)}, rounds=3
         )
-    table = Table(title="t = 0 measurement of one network, CPU, one thread", box=box.SIMPLE_HEAD, title_justify="left")
-    table.add_column("what")
-    table.add_column("seconds", justify="right")
-    table.add_column("share of LR-tuned training", justify="right")
-    for name, value in seconds.items():
-        table.add_row(name, f"{value:.3f}", f"{value / seconds['training']:.3f}")
-    console.print(table)
+    rows = [[name, f"{value:.3f}", f"{value / seconds['training']:.3f}"] for name, value in seconds.items()]
+    title = "t = 0 measurement of one network, CPU, one thread"
+    print_sheet(console, Sheet(title, ["what", "seconds", "share of LR-tuned training"], rows))
     return {"seconds": seconds, "share_of_training": seconds["all but eig"] / seconds["training"]}

@@ -7,9 +7,7 @@ from functools import partial
 from typing import Any
 
 import torch
-from rich import box
 from rich.console import Console
-from rich.table import Table
 from torch.func import functional_call, grad, stack_module_state, vmap
 
 from pntk.curriculum import Phase
@@ -18,6 +16,7 @@ from pntk.network import MultitaskModule, Networks, base_networks
 from pntk.tasks import Environment, encode
 from pntk.training.descent import descend, mean_loss
 from study.bench.measure import cpu_seconds
+from study.sheets import Sheet, print_sheet
 from study.threads import threads
 
 HIDDEN, PATTERNS, RATE = 200, 500, 0.01
@@ -80,16 +79,11 @@ def bench_train(console: Console) -> dict[str, Any]:
         seconds = cpu_seconds(methods)
     work = {"naive": NAIVE_STEPS, "vmap": VMAP_STEPS * VMAP_NETWORKS} | {f"ours_{c}": c * s for c, s in BLOCKS.items()}
     milliseconds = {name: 1e3 * seconds[name] / work[name] for name in methods}
-    table = Table(
-        title="CPU time per gradient step and network, one thread, float32", box=box.SIMPLE_HEAD, title_justify="left"
-    )
-    for heading in ("method", "ms", "ratio to naive"):
-        table.add_column(heading, justify="left" if heading == "method" else "right")
     names = {"naive": "nn.Module + autograd + SGD (naive)", "vmap": f"torch.func.vmap, {VMAP_NETWORKS} networks"}
     names |= {f"ours_{count}": f"ours, {count} network(s) a block" for count in BLOCKS}
-    for name, value in milliseconds.items():
-        table.add_row(names[name], f"{value:.3f}", f"{value / milliseconds['naive']:.2f}")
-    console.print(table)
+    rows = [[names[k], f"{v:.3f}", f"{v / milliseconds['naive']:.2f}"] for k, v in milliseconds.items()]
+    title = "CPU time per gradient step and network, one thread, float32"
+    print_sheet(console, Sheet(title, ["method", "ms", "ratio to naive"], rows))
     difference = abs(ours - final) / final
     console.print(
         f"Training loss after {CHECK_STEPS} steps: naive {final:.6g}, ours {ours:.6g}, relative difference {difference:.1e}."

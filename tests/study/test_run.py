@@ -216,6 +216,9 @@ def test_analyse_rebuilds_the_tables_from_the_rows(small_run: tuple[Path, str], 
     assert (copy / "analysis.json").read_text() == before
     table = printed[printed.index("small: standard against large") : printed.index("Files:")]
     assert table in done.stdout
+    in_file = (copy / "analysis.md").read_text()
+    assert "| phase | estimator | pairs | r20 |" in in_file
+    assert "unseen loss" in in_file
 
 
 def test_analyse_works_on_rows_made_elsewhere(tmp_path: Path) -> None:
