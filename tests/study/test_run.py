@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import signal
 import subprocess
@@ -167,14 +168,23 @@ def test_an_interrupted_run_goes_on_where_it_stopped(small_sweep: Path, tmp_path
     out = tmp_path / "out"
     arguments = [sys.executable, "-m", "study", "run", str(small_sweep), "--out", str(out), "--wandb", "disabled", *LONGER]
     process = subprocess.Popen(
-        arguments, cwd=ROOT, env=ENVIRONMENT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        arguments,
+        cwd=ROOT,
+        env=ENVIRONMENT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
     )
     deadline = time.monotonic() + 120
     while not list((out / "rows").rglob("*.parquet")):
         assert time.monotonic() < deadline
         assert process.poll() is None, process.communicate()[0]
         time.sleep(0.05)
-    process.send_signal(sign)
+    if sign is signal.SIGINT:
+        os.killpg(process.pid, sign)  # a terminal sends Ctrl-C to the whole group, Ray's processes included
+    else:
+        process.send_signal(sign)
     printed, _ = process.communicate(timeout=60)
     if sign is signal.SIGINT:
         assert process.returncode == 1
