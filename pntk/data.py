@@ -24,19 +24,27 @@ class PhaseData:
 
 
 def draw_phase_data(
-    environment: Environment, phase: Phase, data_seed: int, train_size: int, test_size: int, disjoint: bool = False
+    environment: Environment,
+    phase: Phase,
+    data_seed: int,
+    train_size: int,
+    test_size: int,
+    disjoint: bool = False,
+    redraw: int = 0,
 ) -> PhaseData:
     """Draw the data of a phase from the streams "<phase>/train" and "<phase>/test" of the data seed.
 
     Args:
+        redraw: 0 for the data of the study; other numbers give further, independent draws of the same kind.
         disjoint: test patterns never occur in training; otherwise both are drawn alike, as in the source study,
             and about 40 % of the single-task test patterns occur in training too.
 
     Raises:
         ValueError: illegal task counts, or nothing left to test on.
     """
-    train = draw_patterns(environment, phase.task_counts, train_size, stream(data_seed, f"{phase.name}/train"))
-    test_stream = stream(data_seed, f"{phase.name}/test")
+    again = f"/redraw {redraw}" if redraw else ""
+    train = draw_patterns(environment, phase.task_counts, train_size, stream(data_seed, f"{phase.name}/train{again}"))
+    test_stream = stream(data_seed, f"{phase.name}/test{again}")
     test = draw_patterns(environment, phase.task_counts, test_size, test_stream, exclude=train if disjoint else None)
     return PhaseData(train, test, np.setdiff1d(legal_patterns(environment, phase.task_counts), train))
 

@@ -26,7 +26,7 @@ def arrays_of(result: BlockResult) -> dict[str, np.ndarray]:
             arrays |= {f"{phase}_{kind}_inputs": inputs, f"{phase}_{kind}_targets": targets}
     arrays["bias"] = np.array(result.initial.bias)
     arrays |= {f"loss_{name}": np.array(values[0]) for name, values in result.losses.items()}
-    return arrays | {f"silhouette_{name}": np.array(value) for name, value in result.silhouettes[0].items()}
+    return arrays | {f"silhouette_{name}": np.array(value) for name, value in result.measured[0].silhouettes.items()}
 
 
 def _weights(prefix: str, networks: Networks) -> dict[str, np.ndarray]:

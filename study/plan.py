@@ -105,7 +105,10 @@ def make_plan(sweep: Sweep) -> Plan:
     if not named:
         raise SweepError("cells: a sweep needs cells, a grid, or both")
     cells = tuple(_cell(sweep, name, overrides) for name, overrides in named.items())
-    return Plan(sweep, cells, _contrasts(sweep, {cell.name: cell for cell in cells}))
+    by_name = {cell.name: cell for cell in cells}
+    contrasts = _contrasts(sweep, by_name)
+    _check_primary(sweep, by_name, contrasts)
+    return Plan(sweep, cells, contrasts)
 
 
 def grid_name(values: dict[str, Any]) -> str:
@@ -219,6 +222,24 @@ def _contrasts(sweep: Sweep, cells: dict[str, Cell]) -> tuple[Contrast, ...]:
         else:
             found |= {c.name: c for c in _along_axis(sweep, name, where, cells)}
     return tuple(found.values())
+
+
+def _check_primary(sweep: Sweep, cells: dict[str, Cell], contrasts: Sequence[Contrast]) -> None:
+    """The primary comparison must be one that the sweep makes."""
+    primary = sweep.primary
+    if primary is None:
+        return
+    named = {contrast.name: contrast for contrast in contrasts}
+    if primary.contrast not in named:
+        raise SweepError(f"primary.contrast = {primary.contrast!r}: allowed: {_some(list(named))}")
+    for name in {name for pair in named[primary.contrast].pairs for name in pair}:
+        phases = [phase.name for phase in cells[name].curriculum.phases]
+        if primary.phase not in phases:
+            raise SweepError(f"primary.phase = {primary.phase!r}: allowed: {_some(phases)}, the phases of cell {name!r}")
+        estimators = cells[name].settings.estimators
+        if primary.estimator not in estimators:
+            allowed = _some(list(estimators))
+            raise SweepError(f"primary.estimator = {primary.estimator!r}: allowed: {allowed}, the estimators of cell {name!r}")
 
 
 def _along_axis(sweep: Sweep, name: str, where: str, cells: dict[str, Cell]) -> list[Contrast]:

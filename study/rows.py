@@ -30,7 +30,7 @@ def file_of(out: Path, block: Block) -> Path:
 
 
 def _type_of(name: str, value: Any) -> pa.DataType:
-    if name.startswith("curve_"):
+    if name.startswith(("curve_", "repeat_")):
         return pa.list_(pa.int64() if name.endswith("_steps") else pa.float64())
     kinds = {bool: pa.bool_(), int: pa.int64(), float: pa.float64(), str: pa.string()}
     return kinds[type(value)]

@@ -12,15 +12,15 @@ from rich.console import Console
 from pntk.data import draw_phase_data, pattern_block
 from pntk.network import base_networks
 from pntk.training.descent import descend
-from study.analysis import analyse, contrasts_of, write_analysis
+from study.analysis import analyse, contrasts_of_rows
 from study.folder import claim
+from study.output import print_analysis, write_analysis
 from study.plan import Block, Cell, Plan
 from study.progress import duration
 from study.provenance import provenance
 from study.rows import RowsError, finished, read_rows
 from study.sheets import Sheet, print_sheet
 from study.sweep import Tracking
-from study.tables import print_analysis, write_markdown
 from study.threads import threads
 from study.trial import work_of
 
@@ -125,12 +125,11 @@ def report(plan: Plan | None, out: Path, console: Console) -> None:
         RowsError: no usable rows, or nothing to compare.
     """
     frame = read_rows(out)
-    contrasts = contrasts_of(plan, frame)
+    contrasts = plan.contrasts if plan is not None and plan.contrasts else contrasts_of_rows(frame)
     if not contrasts:
         raise RowsError(f"{out}: no two cells share seeds, so there is nothing to compare")
-    analysis = analyse(frame, contrasts)
-    files = [*write_analysis(out, analysis), out / "analysis.md"]
-    write_markdown(files[-1], analysis)
+    analysis = analyse(frame, contrasts, plan.sweep.primary if plan is not None else None)
+    files = write_analysis(out, analysis)
     print_analysis(console, analysis)
     places = [f"rows: {out / 'rows'}", *(str(file) for file in files)]
     if (out / "wandb").exists():

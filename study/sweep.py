@@ -70,7 +70,9 @@ class Settings(_Strict):
     estimators: tuple[str, ...] = Field(default=tuple(ESTIMATORS), min_length=1)
     clusters: int = Field(default=12, ge=2)
     kmeans_restarts: int = Field(default=10, ge=1)
-    kmeans_random_state: int = Field(default=10, ge=0, lt=2**32)
+    kmeans_random_state: int = Field(default=10, ge=0, lt=2**32 - 1000)
+    kmeans_repeats: int = Field(default=0, ge=0, le=1000)  # silhouettes again with other k-means starts: reliability
+    data_redraws: int = Field(default=0, ge=0, le=1000)  # silhouettes again on other data, same weights: reliability
 
     @field_validator("estimators")
     @classmethod
@@ -146,6 +148,15 @@ class ContrastSpec(_Strict):
         return self
 
 
+class Primary(_Strict):
+    """The one comparison named before the run: it needs no correction for the number of comparisons."""
+
+    contrast: Name
+    phase: PhaseName
+    outcome: Literal["test", "unseen"] = "test"
+    estimator: str = "eig"
+
+
 class Compute(_Strict):
     """How the work is laid out; never changes a result."""
 
@@ -171,6 +182,7 @@ class Sweep(_Strict):
     cells: dict[Name, dict[str, Any] | None] = Field(default_factory=dict)
     grid: dict[str, list[Any]] = Field(default_factory=dict)
     contrasts: dict[Name, ContrastSpec] = Field(default_factory=dict)
+    primary: Primary | None = None
     compute: Compute = Compute()
     wandb: Tracking = Tracking()
 

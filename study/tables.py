@@ -1,18 +1,16 @@
-"""The tables of an analysis, and the one sentence that says what they show."""
+"""The tables of an analysis, and the sentences that say what they show."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Iterator, Sequence
 from typing import Any
 
-from rich.console import Console
+from study.sheets import Sheet
+from study.statistics.verdicts import CLAIMS
 
-from study.analysis import FAITHFUL_ESTIMATOR
-from study.sheets import Sheet, markdown, print_sheet
-
-WIDTH = 176
+WIDTH = 190
 Result = dict[str, Any]
+Row = dict[str, Result]
 
 
 def number(value: float | None) -> str:
@@ -23,13 +21,24 @@ def number(value: float | None) -> str:
     return text.replace("-0.000", "0.000").replace("0.", ".", 1) if abs(value) < 0.9995 else text
 
 
-def with_interval(result: Result) -> str:
-    """A value and its interval, or why one of them is missing."""
+def p_text(value: float | None) -> str:
+    """A p value to three places; small ones as a bound."""
+    return "" if value is None else "<.001" if value < 0.001 else f"{value:.3f}".replace("0.", ".", 1)
+
+
+def with_interval(result: Result, digits: str = "") -> str:
+    """A value and its interval, or why one of them is missing; * where the interval is known to cover too little.
+
+    Args:
+        digits: a format such as ".2g" for numbers that are no correlations.
+    """
     if result["value"] is None:
         return f"none: {result['reason']}"
+    value = format(result["value"], digits) if digits else number(result["value"])
     if result["low"] is None:
-        return f"{number(result['value'])} ({result['reason']})"
-    return f"{number(result['value'])} [{result['low']:.2f}, {result['high']:.2f}]"
+        return f"{value} ({result['reason']})"
+    low, high = (format(result[end], digits or ".2f") for end in ("low", "high"))
+    return f"{value} [{low}, {high}]" + ("*" if "covers less" in result["note"] else "")
 
 
 def pair_count(result: Result) -> str:
@@ -39,68 +48,144 @@ def pair_count(result: Result) -> str:
     return f"{text}, {out} left out" if out else text
 
 
-def _grouped(analysis: dict[str, Any], outcome: str) -> dict[tuple[str, str, str], dict[str, Result]]:
+def _grouped(analysis: dict[str, Any], outcome: str, contrast: str | None = None) -> dict[tuple[str, str, str], Row]:
     """Results of one outcome as (contrast, phase, predictor) -> statistic -> result."""
-    groups: dict[tuple[str, str, str], dict[str, Result]] = {}
+    groups: dict[tuple[str, str, str], Row] = {}
     for result in analysis["results"]:
-        if result["outcome"] == outcome:
+        if result["outcome"] == outcome and contrast in (None, result["contrast"]):
             key = (result["contrast"], result["phase"], result["predictor"])
             groups.setdefault(key, {})[result["statistic"]] = result
     return groups
 
 
-def _values(row: dict[str, Result]) -> list[str]:
-    """The columns from `pairs` on."""
-    paper = {name: number(row[name]["paper"]) for name in ("r20", "raw")}
-    texts = {name: with_interval(result) for name, result in row.items()}
-    return [pair_count(row["r20"]), texts["r20"], paper["r20"], texts["raw"], paper["raw"], texts["centred"],
-            texts["within_first"], texts["within_second"]]  # fmt: skip
+def _names(analysis: dict[str, Any], contrast: str) -> tuple[str, str]:
+    cells = analysis["contrasts"][contrast]
+    return tuple(cells[0]) if len(cells) == 1 else ("first", "second")
 
 
-def _headings(first: str, second: str) -> list[str]:
-    return ["pairs", "r20", "paper", "raw r", "paper", "centred r", f"within {first}", f"within {second}"]
+def _title(analysis: dict[str, Any], contrast: str, what: str, outcome: str) -> str:
+    cells = " and ".join(f"{first} against {second}" for first, second in analysis["contrasts"][contrast])
+    return f"{contrast}: {cells}, {outcome} loss. {what}"
 
 
-def contrast_sheet(analysis: dict[str, Any], contrast: str, outcome: str) -> Sheet | None:
-    """One contrast: a row per phase and estimator, the paper's values beside the faithful one."""
-    groups = {key: row for key, row in _grouped(analysis, outcome).items() if key[0] == contrast}
+def _by_phase(
+    analysis: dict[str, Any], contrast: str, outcome: str, what: str, headings: Sequence[str], cells: Any
+) -> Sheet | None:
+    """A row per phase and estimator, the faithful estimator strong."""
+    groups = _grouped(analysis, outcome, contrast)
     if not groups:
         return None
-    cells = analysis["contrasts"][contrast]
-    first, second = cells[0] if len(cells) == 1 else ("first", "second")
     rows, sections, strong, previous = [], set(), set(), ""
-    for number_, ((_, phase, predictor), row) in enumerate(groups.items()):
+    for place, ((_, phase, predictor), row) in enumerate(groups.items()):
         estimator = predictor.removeprefix("silhouette_")
-        rows.append([phase if phase != previous else "", estimator, *_values(row)])
+        rows.append([phase if phase != previous else "", estimator, pair_count(row["centred"]), *cells(row)])
         if previous not in ("", phase):
-            sections.add(number_)
-        if estimator == FAITHFUL_ESTIMATOR:
-            strong.add(number_)
+            sections.add(place)
+        if predictor == analysis["leading_predictor"]:
+            strong.add(place)
         previous = phase
-    headings = ["phase", "estimator", *_headings(first, second)]
-    title = f"{contrast}: {_described(cells)}, {outcome} loss"
-    return Sheet(title, headings, rows, 2, frozenset(sections), frozenset(strong))
+    title = _title(analysis, contrast, what, outcome)
+    return Sheet(title, ["phase", "estimator", "pairs", *headings], rows, 2, frozenset(sections), frozenset(strong))
+
+
+def seed_sheet(analysis: dict[str, Any], contrast: str, outcome: str) -> Sheet | None:
+    """Which seed does better? The centred correlation of pair differences first."""
+    first, second = _names(analysis, contrast)
+
+    def cells(row: Row) -> list[str]:
+        c = row["centred"]
+        family = "primary" if c["primary"] else p_text(c["p_fwer"])
+        ranks = [number(row[kind]["value"]) or "none" for kind in ("spearman", "kendall")]
+        within = [with_interval(row[name]) for name in ("within_first", "within_second")]
+        return [with_interval(c), p_text(c["p"]), family, p_text(c["p_fdr"]), *ranks, *within]
+
+    headings = ["centred r", "p", "family-wise p", "FDR q", "Spearman", "Kendall", f"within {first}", f"within {second}"]
+    return _by_phase(analysis, contrast, outcome, "Seed level: which seed does better?", headings, cells)
+
+
+def replication_sheet(analysis: dict[str, Any], contrast: str, outcome: str) -> Sheet | None:
+    """The source study's statistics, what they would be without any seed-level link, and the split of the raw one."""
+
+    def cells(row: Row) -> list[str]:
+        parts = [with_interval(row["r20"]), number(row["r20"]["paper"]), with_interval(row["r20_null"]).removesuffix("*")]
+        parts += [p_text(row["r20_null"]["p"]), with_interval(row["raw"]), number(row["raw"]["paper"])]
+        return parts + [number(row[name]["value"]) or "none" for name in ("raw_between", "raw_within")]
+
+    headings = ["r20", "paper", "r20 without seed link", "p", "raw r", "paper", "of it between", "of it within"]
+    return _by_phase(analysis, contrast, outcome, "Replication statistics.", headings, cells)
+
+
+def condition_sheet(analysis: dict[str, Any], contrast: str, outcome: str) -> Sheet | None:
+    """Do the conditions differ? Mean paired differences, first minus second."""
+
+    def cells(row: Row) -> list[str]:
+        texts = []
+        for name in ("predictor_difference", "loss_difference", "log10_loss_difference"):
+            texts += [with_interval(row[name], ".3g"), p_text(row[name]["p"])]
+        return texts
+
+    headings = ["silhouette", "p", "loss", "p", "log10 loss", "p"]
+    return _by_phase(analysis, contrast, outcome, "Condition effects: mean paired differences.", headings, cells)
+
+
+def model_sheet(analysis: dict[str, Any], contrast: str, outcome: str) -> Sheet | None:
+    """Reliability of the predictor, the bound it puts on the correlation, and the mixed model."""
+
+    def cells(row: Row) -> list[str]:
+        names = ("reliability_kmeans", "reliability_data", "attenuation_bound_data")
+        mixed = [with_interval(row[f"mixed_{name}"]) for name in ("condition", "within", "mean")]
+        return [*(with_interval(row[name]) for name in names), *mixed]
+
+    headings = ["reliability: k-means", "reliability: data", "r at most (data)", "model: condition", "within", "pair mean"]
+    return _by_phase(analysis, contrast, outcome, "Reliability and mixed model.", headings, cells)
 
 
 def summary_sheet(analysis: dict[str, Any], outcome: str) -> Sheet | None:
-    """All contrasts and phases for one estimator: the faithful one, or the first there is."""
-    groups = _grouped(analysis, outcome)
-    if not groups:
+    """All contrasts and phases for the leading estimator: the primary's, or the faithful one."""
+    wanted = analysis["leading_predictor"]
+    rows = []
+    for (contrast, phase, predictor), row in _grouped(analysis, outcome).items():
+        if predictor == wanted:
+            texts = {name: with_interval(result) for name, result in row.items()}
+            paper = {name: number(row[name]["paper"]) for name in ("r20", "raw")}
+            rows.append([contrast, phase, pair_count(row["r20"]), texts["r20"], paper["r20"], texts["raw"], paper["raw"],
+                         texts["centred"], texts["within_first"], texts["within_second"]])  # fmt: skip
+    if not rows:
         return None
-    wanted = _leading(analysis)
-    rows = [[c, phase, *_values(row)] for (c, phase, predictor), row in groups.items() if predictor == wanted]
-    title = f"Estimator {wanted.removeprefix('silhouette_')}, {outcome} loss"
-    return Sheet(title, ["contrast", "phase", *_headings("first", "second")], rows, 2)
+    headings = ["contrast", "phase", "pairs", "r20", "paper", "raw r", "paper", "centred r", "within first", "within second"]
+    return Sheet(f"Estimator {wanted.removeprefix('silhouette_')}, {outcome} loss", headings, rows, 2)
 
 
-def _leading(analysis: dict[str, Any]) -> str:
-    predictors = [result["predictor"] for result in analysis["results"]]
-    faithful = f"silhouette_{FAITHFUL_ESTIMATOR}"
-    return faithful if faithful in predictors else predictors[0]
+def verdict_sheet(analysis: dict[str, Any]) -> Sheet | None:
+    """Each claim of the source study and its verdict, on test losses and on all unseen patterns."""
+    found: dict[tuple[str, str], dict[str, str]] = {}
+    for v in analysis["verdicts"]:
+        seed_level = f"; seed level {v['seed_level']}" if v["seed_level"] not in ("", "supported") else ""
+        found.setdefault((v["contrast"], v["claim"]), {})[v["outcome"]] = v["verdict"] + seed_level
+    if not found:
+        return None
+    claims = [claim.text for claim in CLAIMS]
+    ordered = sorted(found, key=lambda key: (list(analysis["contrasts"]).index(key[0]), claims.index(key[1])))
+    rows = [[*key, found[key].get("test", "-"), found[key].get("unseen", "-")] for key in ordered]
+    estimator = analysis["leading_predictor"].removeprefix("silhouette_")
+    title = f"Verdicts, estimator {estimator}; the first cell of a contrast stands for 'standard', the second for 'large'"
+    return Sheet(title, ["contrast", "claim", "test loss", "unseen loss"], rows, 4)
 
 
-def _described(cells: Sequence[Sequence[str]]) -> str:
-    return " and ".join(f"{first} against {second}" for first, second in cells)
+def variance_sheet(analysis: dict[str, Any]) -> Sheet | None:
+    """Crossed designs: shares of variance due to weights, data, and both."""
+    rows = []
+    for entry in analysis["variance"]:
+        shares = [
+            f"{entry[name]['share']:.2f} [{entry[name]['low']:.2f}, {entry[name]['high']:.2f}]" if name in entry else "none"
+            for name in ("weights", "data", "both")
+        ]
+        size = f"{entry['seeds']} x {entry['data_sets']}"
+        rows.append([entry["cell"], entry["column"], size, *shares, entry.get("reason", "")])
+    if not rows:
+        return None
+    title = "Variance due to weights, data, and their meeting (with what is left over); percentile intervals over seeds"
+    return Sheet(title, ["cell", "column", "weights x data", "weights", "data", "both", "reason"], rows, 2)
 
 
 def cell_sheet(analysis: dict[str, Any]) -> Sheet:
@@ -120,19 +205,18 @@ def cell_sheet(analysis: dict[str, Any]) -> Sheet:
 
 
 def sentence(analysis: dict[str, Any]) -> str:
-    """What the table shows, in one sentence, from the faithful estimator (or the first there is) on test losses."""
-    results = [r for r in analysis["results"] if r["outcome"] == "test" and r["value"] is not None]
+    """What the tables show, in one sentence, from the leading estimator on test losses."""
+    wanted = analysis["leading_predictor"]
+    results = [r for r in analysis["results"] if r["outcome"] == "test" and r["predictor"] == wanted and r["value"] is not None]
     if not results:
-        return "No correlation could be computed; the table says why."
-    wanted = _leading(analysis)
-    results = [r for r in results if r["predictor"] == wanted]
+        return "No correlation with test losses could be computed; the tables say why."
 
     def share(statistic: str) -> str:
         found = [r for r in results if r["statistic"] == statistic]
         clear = [r for r in found if r["low"] is not None and (r["low"] > 0 or r["high"] < 0)]
         return f"{len(clear)} of {len(found)}"
 
-    most = max((r["n"] for r in results), default=0)
+    most = max(r["n"] for r in results)
     return (
         f"With up to {most} pairs, the interval of r20 of `{wanted.removeprefix('silhouette_')}` excludes zero in "
         f"{share('r20')} contrasts and phases, that of the centred correlation of pair differences in {share('centred')}: "
@@ -141,28 +225,40 @@ def sentence(analysis: dict[str, Any]) -> str:
     )
 
 
-def _sheets(analysis: dict[str, Any], outcome: str) -> list[Sheet]:
-    found = [cell_sheet(analysis)]
-    found += [sheet for c in analysis["contrasts"] if (sheet := contrast_sheet(analysis, c, outcome)) is not None]
-    summary = summary_sheet(analysis, outcome)
-    return [*found, summary] if summary and len(analysis["contrasts"]) > 1 else found
+def notes(analysis: dict[str, Any]) -> list[str]:
+    """What a reader must know to read the tables."""
+    lines = [
+        f"Intervals: {analysis['interval']}, {analysis['resamples']:,} resamples. * marks an interval from so few seeds that "
+        "it is known to cover less than 95 % (`python -m study calibrate`).",
+        f"P values: {analysis['permutations']:,} permutations (sign flips for differences) of seeds, the same for all cells, "
+        f"since cells share seeds and are therefore dependent; family-wise p by max-T over {analysis['family']} comparisons, "
+        "FDR q by Benjamini and Hochberg over the same.",
+    ]
+    if analysis["primary"]:
+        p = analysis["primary"]
+        lines.append(
+            f"Primary comparison, named before the run: {p['contrast']}, {p['phase']} {p['outcome']} loss, "
+            f"{p['predictor'].removeprefix('silhouette_')}; it alone needs no correction."
+        )
+    lines.append(f"Data: {analysis['design']['name']}. {analysis['design']['question']}")
+    return lines + [f"Warning: {warning}" for warning in analysis["warnings"]]
 
 
-def _note(analysis: dict[str, Any]) -> str:
-    return f"Intervals: {analysis['interval']}, {analysis['resamples']:,} resamples."
+def rules(analysis: dict[str, Any]) -> list[str]:
+    """The rules behind the verdicts."""
+    return list(dict.fromkeys(v["rule"] for v in analysis["verdicts"]))
 
 
-def print_analysis(console: Console, analysis: dict[str, Any], outcome: str = "test") -> None:
-    """All tables of an analysis, and what they show."""
-    for sheet in _sheets(analysis, outcome):
-        print_sheet(console, sheet)
-    console.print(_note(analysis), highlight=False)
-    console.print(sentence(analysis), highlight=False)
+def sheets(analysis: dict[str, Any], outcome: str, everything: bool) -> Iterator[Sheet]:
+    """The tables of one outcome in reading order.
 
-
-def write_markdown(path: Path, analysis: dict[str, Any]) -> None:
-    """The same tables as a file, for test and for unseen losses."""
-    parts = [sentence(analysis), _note(analysis)]
-    for outcome in ("test", "unseen"):
-        parts += [markdown(sheet) for sheet in reversed(_sheets(analysis, outcome))]
-    path.write_text("\n\n".join(parts), encoding="utf-8")
+    Args:
+        everything: also what a first reading can do without.
+    """
+    if (summary := summary_sheet(analysis, outcome)) is not None:
+        yield summary
+    kinds = [condition_sheet, seed_sheet, replication_sheet, model_sheet] if everything else [seed_sheet, replication_sheet]
+    for contrast in analysis["contrasts"]:
+        for kind in kinds:
+            if (sheet := kind(analysis, contrast, outcome)) is not None:
+                yield sheet

@@ -68,7 +68,7 @@ def _log(out: Path, sweep: str, tracking: Tracking, mode: Any, result: BlockResu
             run.define_metric(f"curve_{phase}/*", step_metric=f"step_{phase}")
         for point in _curve_points(result):
             run.log(point)
-        plain = [name for name in rows[0] if not name.startswith("curve_")]
+        plain = [name for name in rows[0] if not name.startswith(("curve_", "repeat_"))]
         run.log({"rows": wandb.Table(columns=plain, data=[[row[name] for name in plain] for row in rows])})
         for name, value in summary(rows).items():
             run.summary[name] = value

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -18,7 +18,7 @@ from pntk.curriculum import Phase
 from pntk.data import PhaseData, draw_phase_data, pattern_block
 from pntk.network import Networks, base_networks, scaled
 from pntk.randomness import stream
-from pntk.structure.silhouette import Clustering, Start, silhouettes
+from pntk.structure.silhouette import ESTIMATORS, Clustering, Start, silhouette, silhouettes
 from pntk.tasks import encode
 from pntk.training.descent import descend, mean_loss
 from pntk.training.recorder import Curves
@@ -28,9 +28,25 @@ from study.plan import Block, Cell, Draw
 # for progress and estimates of time; `python -m study bench silhouette` measures it.
 STEPS_PER_MEASUREMENT = 700
 STEPS_PER_EIG = 2200
+STEPS_PER_CLUSTERING = 400
 
 Progress = Callable[[int], None]
 Losses = dict[str, NDArray[np.float64]]
+
+
+@dataclass(frozen=True)
+class Measured:
+    """The t = 0 silhouettes of one network by estimator: as such, and again to see how far they can be relied on.
+
+    Attributes:
+        silhouettes: with the settings' clustering on the data of the study.
+        kmeans: again with other k-means starts on the same features.
+        data: again on further draws of the data, with the same weights.
+    """
+
+    silhouettes: dict[str, float]
+    kmeans: dict[str, list[float]]
+    data: dict[str, list[float]]
 
 
 @dataclass(frozen=True)
@@ -39,7 +55,7 @@ class BlockResult:
 
     Attributes:
         base: the base draw (float64, before scaling). initial: as trained.
-        silhouettes: estimator name to value, per network.
+        measured: the t = 0 measurement of each network.
         data: phase name to the data of each network.
         final: phase name to the networks at the end of the phase's last turn.
         losses: "<phase>_train", "<phase>_test", "<phase>_unseen" at the end of the phase's last turn.
@@ -49,7 +65,7 @@ class BlockResult:
     block: Block
     base: Networks
     initial: Networks
-    silhouettes: tuple[dict[str, float], ...]
+    measured: tuple[Measured, ...]
     data: dict[str, tuple[PhaseData, ...]]
     final: dict[str, Networks]
     losses: Losses
@@ -64,9 +80,11 @@ def work_of(cell: Cell) -> int:
 
 def measurement_work(cell: Cell) -> int:
     """The t = 0 measurement of one network, in gradient steps: a step costs N H, kernels N^2 H, eigenvectors N^3."""
-    patterns = cell.settings.train_patterns / 500
-    eig = STEPS_PER_EIG * patterns**2 * 200 / cell.settings.hidden_units if "eig" in cell.settings.estimators else 0
-    return round(STEPS_PER_MEASUREMENT * patterns + eig)
+    settings = cell.settings
+    patterns = settings.train_patterns / 500
+    eig = STEPS_PER_EIG * patterns**2 * 200 / settings.hidden_units if "eig" in settings.estimators else 0
+    once = STEPS_PER_MEASUREMENT * patterns + eig
+    return round(once * (1 + settings.data_redraws) + STEPS_PER_CLUSTERING * patterns * settings.kmeans_repeats)
 
 
 def run_block(block: Block, device: str = "cpu", progress: Progress | None = None) -> BlockResult:
@@ -86,7 +104,7 @@ def run_block(block: Block, device: str = "cpu", progress: Progress | None = Non
     first = data[cell.curriculum.phases[0].name]
     measured = []
     for i in range(len(draws)):
-        measured.append(measure(cell, initial.network(i), first[i]))
+        measured.append(measure(cell, initial.network(i), first[i], draws[i]))
         tell(measurement_work(cell))
 
     networks = initial.to(dtype=dtype, device=device)
@@ -114,7 +132,7 @@ def run_block(block: Block, device: str = "cpu", progress: Progress | None = Non
     return BlockResult(block, base, initial, tuple(measured), data, final, losses, joined, diverged)
 
 
-def _phase_data(cell: Cell, phase: Phase, draw: Draw) -> PhaseData:
+def _phase_data(cell: Cell, phase: Phase, draw: Draw, redraw: int = 0) -> PhaseData:
     settings = cell.settings
     disjoint = settings.test_draw == "disjoint"
     return draw_phase_data(cell.environment, phase, draw.data_seed, settings.train_patterns, settings.test_patterns, disjoint)
@@ -127,11 +145,23 @@ def start_of(cell: Cell, network: Networks, data: PhaseData) -> Start:
     return Start(network, *(torch.from_numpy(array) for array in (test_inputs, train_inputs, train_targets)))
 
 
-def measure(cell: Cell, network: Networks, data: PhaseData) -> dict[str, float]:
-    """The t = 0 silhouettes of one network."""
+def measure(cell: Cell, network: Networks, data: PhaseData, draw: Draw) -> Measured:
+    """The t = 0 silhouettes of one network, and their repetitions."""
     settings = cell.settings
     clustering = Clustering(settings.clusters, settings.kmeans_restarts, settings.kmeans_random_state)
-    return silhouettes(start_of(cell, network, data), settings.estimators, clustering)
+    start = start_of(cell, network, data)
+    features = {name: ESTIMATORS[name](start) for name in settings.estimators}
+    others = [replace(clustering, random_state=clustering.random_state + 1 + i) for i in range(settings.kmeans_repeats)]
+    again: dict[str, list[float]] = {name: [] for name in settings.estimators}
+    for redraw in range(1, settings.data_redraws + 1):
+        drawn = _phase_data(cell, cell.curriculum.phases[0], draw, redraw)
+        for name, value in silhouettes(start_of(cell, network, drawn), settings.estimators, clustering).items():
+            again[name].append(value)
+    return Measured(
+        {name: silhouette(f, clustering) for name, f in features.items()},
+        {name: [silhouette(f, other) for other in others] for name, f in features.items()},
+        again,
+    )
 
 
 def _unseen_loss(cell: Cell, networks: Networks, data: Sequence[PhaseData]) -> NDArray[np.float64]:
@@ -163,9 +193,12 @@ def rows_of(result: BlockResult, sweep: str, provenance: Mapping[str, str]) -> l
     rows = []
     for i, draw in enumerate(result.block.draws):
         row: dict[str, Any] = {"sweep": sweep, "cell": cell.name, "seed": draw.seed, "data_seed": draw.data_seed}
-        row |= {f"silhouette_{name}": value for name, value in result.silhouettes[i].items()}
+        measured = result.measured[i]
+        row |= {f"silhouette_{name}": value for name, value in measured.silhouettes.items()}
         row |= {f"loss_{name}": float(values[i]) for name, values in result.losses.items()}
         row["diverged"] = bool(result.diverged[i])
+        row |= {f"repeat_kmeans_{name}": values for name, values in measured.kmeans.items() if values}
+        row |= {f"repeat_data_{name}": values for name, values in measured.data.items() if values}
         row |= shared
         for name, curves in result.curves.items():
             row[f"curve_{name}_steps"] = curves.steps.tolist()

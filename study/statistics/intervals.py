@@ -1,9 +1,10 @@
-"""Bootstrap intervals over pairs (over seeds, where several pairs share one), with a reason where there is none."""
+"""Bootstrap intervals over seeds, with a reason where there is none."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,14 +16,14 @@ from study.statistics.pairs import Pairs
 Array = NDArray[np.float64]
 
 RESAMPLES = 10_000
-FEWEST_PAIRS = 3
-FEWEST_FOR_INTERVAL = 5
+FEWEST_PAIRS = 5
+TRUSTED_SEEDS = 30
 METHOD = "95 % BCa bootstrap over seeds"
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """A statistic with its 95 % interval.
+    """A number with its 95 % interval and p value.
 
     Attributes:
         value: None with a reason.
@@ -30,16 +31,28 @@ class Estimate:
         n: pairs used.
         seeds: independent units that were resampled; below n where pairs share a seed.
         method: how the interval was made.
+        p, p_method: p value and how it was made, where there is one.
         reason: why the value or the interval is missing, or "".
+        note: a caution that belongs beside the number, or "".
     """
 
     value: float | None
-    low: float | None
-    high: float | None
-    n: int
-    seeds: int
+    low: float | None = None
+    high: float | None = None
+    n: int = 0
+    seeds: int = 0
     method: str = ""
+    p: float | None = None
+    p_method: str = ""
     reason: str = ""
+    note: str = ""
+
+
+def unusable(pairs: Pairs) -> str:
+    """Why no statistic can be given for these pairs at all, or ""."""
+    if pairs.units < FEWEST_PAIRS:
+        return f"{pairs.units} seed(s), at least {FEWEST_PAIRS} needed"
+    return ""
 
 
 def estimates(
@@ -49,33 +62,38 @@ def estimates(
 
     Resampling takes whole seeds: both networks of a pair, and all pairs that share a seed, go together.
     """
-    seeds, group = np.unique(pairs.cluster, return_inverse=True)
-    n, units = len(pairs), len(seeds)
-    if n < FEWEST_PAIRS:
-        reason = f"{n} pair(s), at least {FEWEST_PAIRS} needed"
-        return [Estimate(None, None, None, n, units, reason=reason)] * len(statistics)
-
-    values = [float(statistic(pairs, np.ones(n))) for statistic in statistics]
-    if units < FEWEST_FOR_INTERVAL:
-        reason = f"no interval from fewer than {FEWEST_FOR_INTERVAL} seeds"
-        return [_finite(Estimate(value, None, None, n, units, reason=reason)) for value in values]
-    resampled = occurrences(np.random.default_rng(random_state).integers(units, size=(resamples, units)), units)[:, group]
-    leave_one_out = (1.0 - np.eye(units))[:, group]
+    n, units = len(pairs), pairs.units
+    if reason := unusable(pairs):
+        return [Estimate(None, n=n, seeds=units, reason=reason)] * len(statistics)
+    resampled = resampling(units, resamples, random_state)[:, pairs.unit]
+    leave_one_out = (1.0 - np.eye(units))[:, pairs.unit]
     found = []
-    for statistic, value in zip(statistics, values, strict=True):
+    for statistic in statistics:
+        value = float(statistic(pairs, np.ones(n)))
+        if not np.isfinite(value):
+            found.append(Estimate(None, n=n, seeds=units, reason="constant"))
+            continue
         low, high, reason = bca(value, statistic(pairs, resampled), statistic(pairs, leave_one_out))
         if reason:
-            found.append(Estimate(value, None, None, n, units, reason=reason))
+            found.append(Estimate(value, n=n, seeds=units, reason=reason))
         else:
-            found.append(Estimate(value, low, high, n, units, METHOD))
-    return [_finite(estimate) for estimate in found]
+            note = f"fewer than {TRUSTED_SEEDS} seeds: covers less than 95 %" if units < TRUSTED_SEEDS else ""
+            found.append(Estimate(value, low, high, n, units, METHOD, note=note))
+    return found
+
+
+@lru_cache(maxsize=4)
+def resampling(units: int, resamples: int, random_state: int) -> Array:
+    """(resamples, units) how often each seed is drawn; one resampling serves every statistic of as many seeds."""
+    chosen = np.random.default_rng(random_state).integers(units, size=(resamples, units))
+    return occurrences(chosen, units)
 
 
 def bca(value: float, resampled: Array, leave_one_out: Array, level: float = 0.95) -> tuple[float, float, str]:
     """The bias-corrected and accelerated interval (Efron 1987), as `scipy.stats.bootstrap` computes it.
 
-    By hand for two reasons: one resampling serves many statistics here, and a resample on which a correlation is not
-    defined (of 6 pairs, one in 8,000 draws a single pair six times) is left out, where scipy gives up the interval.
+    By hand for two reasons: one resampling serves all statistics, contrasts and predictors here, and a resample on which
+    a correlation is not defined (all its pairs are one) is left out, where scipy gives up the interval.
 
     Args:
         value: the statistic of the data.
@@ -87,11 +105,13 @@ def bca(value: float, resampled: Array, leave_one_out: Array, level: float = 0.9
     """
     defined = resampled[np.isfinite(resampled)]
     if len(defined) < 0.99 * len(resampled) or not np.isfinite(leave_one_out).all():
-        return np.nan, np.nan, "undefined on many resamples"
-    if np.ptp(defined) <= CONSTANT:
+        return np.nan, np.nan, "undefined on resamples"
+    if np.ptp(defined) <= CONSTANT * max(abs(value), 1e-300):
         return np.nan, np.nan, "constant"
-    below = ((defined < value).mean() + (defined <= value).mean()) / 2
+    rounding = CONSTANT * np.ptp(defined)  # a resample that holds every seed once must count as a tie
+    below = ((defined < value - rounding).mean() + (defined <= value + rounding).mean()) / 2
     shift = leave_one_out.mean() - leave_one_out
+    shift = shift / max(np.abs(shift).max(), 1e-300)
     spread = (shift**2).sum() ** 1.5
     if not 0 < below < 1 or not spread > 0:
         return np.nan, np.nan, "at the edge of its resamples"
@@ -101,12 +121,6 @@ def bca(value: float, resampled: Array, leave_one_out: Array, level: float = 0.9
     adjusted = norm.cdf(bias + (bias + tails) / (1 - acceleration * (bias + tails)))
     low, high = np.quantile(defined, adjusted)
     return float(low), float(high), ""
-
-
-def _finite(estimate: Estimate) -> Estimate:
-    if estimate.value is not None and np.isfinite(estimate.value):
-        return estimate
-    return Estimate(None, None, None, estimate.n, estimate.seeds, reason="constant")
 
 
 def occurrences(chosen: NDArray[np.int64], units: int) -> Array:

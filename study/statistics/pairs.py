@@ -1,19 +1,21 @@
 """Pairs of networks: two cells joined by seed, the unit of every statistic here.
 
-Both networks of a pair come from the same random draw, so networks are not independent units; pairs (more exactly
-seeds, where contrasts are pooled or data are crossed) are.
+Both networks of a pair come from the same random draw, so networks are not independent units; seeds are. Pairs of one
+seed (where contrasts are pooled, or weights are crossed with data) are resampled and permuted together.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
+Integers = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -21,7 +23,9 @@ class Pairs:
     """Predictor x and outcome y of the two networks of each pair, (n,) each.
 
     Attributes:
-        cluster: the seed behind each pair; pairs that share one are not independent and are resampled together.
+        seed: the seed of the weights behind each pair.
+        stratum: pairs of one stratum share cells and, unless every seed has data of its own, the data. Differences are
+            compared within strata only, so that a shift between strata is never mistaken for a link between seeds.
         diverged: pairs left out because a network of theirs diverged.
         undefined: pairs left out because the predictor or the outcome of a network is not defined.
     """
@@ -30,15 +34,68 @@ class Pairs:
     x_second: Array
     y_first: Array
     y_second: Array
-    cluster: NDArray[np.int64]
+    seed: Integers
+    stratum: Integers
     diverged: int = 0
     undefined: int = 0
 
     def __len__(self) -> int:
-        return len(self.cluster)
+        return len(self.seed)
 
-    def values(self) -> tuple[Array, Array, Array, Array]:
-        return self.x_first, self.x_second, self.y_first, self.y_second
+    @cached_property
+    def dx(self) -> Array:
+        """Predictor of the first minus that of the second network."""
+        return self.x_first - self.x_second
+
+    @cached_property
+    def dy(self) -> Array:
+        """Outcome of the first minus that of the second network."""
+        return self.y_first - self.y_second
+
+    @cached_property
+    def unit(self) -> Integers:
+        """(n,) the seeds numbered from 0: what is resampled."""
+        return np.unique(self.seed, return_inverse=True)[1]
+
+    @cached_property
+    def units(self) -> int:
+        return int(self.unit.max()) + 1 if len(self) else 0
+
+    @cached_property
+    def strata(self) -> Array:
+        """(number of strata, n) membership, 0 or 1."""
+        return (np.unique(self.stratum)[:, None] == self.stratum).astype(np.float64)
+
+
+def joined(frame: pd.DataFrame, cells: Sequence[tuple[str, str]]) -> pd.DataFrame:
+    """The rows of a contrast's pairs, columns with the suffixes _first and _second, plus seed, data_seed and stratum."""
+    keys, parts = ["seed", "data_seed"], []
+    own_data = bool((frame["data_seed"] == frame["seed"]).all())
+    for number, (first, second) in enumerate(cells):
+        sides = [frame[frame["cell"] == name].set_index(keys) for name in (first, second)]
+        part = sides[0].join(sides[1], how="inner", lsuffix="_first", rsuffix="_second").reset_index()
+        part["stratum"] = [(number, 0 if own_data else data_seed) for data_seed in part["data_seed"]]
+        parts.append(part)
+    pairs = pd.concat(parts, ignore_index=True)
+    pairs["stratum"] = pairs["stratum"].map({s: i for i, s in enumerate(sorted(set(pairs["stratum"])))})
+    return pairs
+
+
+def pairs_of(joined_rows: pd.DataFrame, predictor: str, outcome: str) -> Pairs:
+    """Pairs of one predictor and outcome column; a column that is missing counts as undefined."""
+    rows = joined_rows
+    diverged = np.zeros(len(rows), dtype=bool)
+    for column in ("diverged_first", "diverged_second"):
+        if column in rows:
+            diverged |= rows[column].astype("boolean").fillna(False).to_numpy(dtype=bool)
+    columns = [f"{name}_{side}" for name in (predictor, outcome) for side in ("first", "second")]
+    values = rows.reindex(columns=columns).to_numpy(dtype=np.float64)
+    defined = np.isfinite(values).all(axis=1)
+    kept = ~diverged & defined
+    x_first, x_second, y_first, y_second = values[kept].T
+    seed, stratum = (rows[name].to_numpy(dtype=np.int64)[kept] for name in ("seed", "stratum"))
+    left_out = int(diverged.sum()), int((~diverged & ~defined).sum())
+    return Pairs(x_first, x_second, y_first, y_second, seed, stratum, *left_out)
 
 
 def make_pairs(frame: pd.DataFrame, cells: Sequence[tuple[str, str]], predictor: str, outcome: str) -> Pairs:
@@ -46,24 +103,5 @@ def make_pairs(frame: pd.DataFrame, cells: Sequence[tuple[str, str]], predictor:
 
     Args:
         frame: rows as `study.rows.read_rows` gives them.
-        predictor, outcome: column names; a column that is missing counts as undefined.
     """
-    keys = ["seed", "data_seed"]
-    joined = []
-    for first, second in cells:
-        sides = [frame[frame["cell"] == name].set_index(keys) for name in (first, second)]
-        joined.append(sides[0].join(sides[1], how="inner", lsuffix="_first", rsuffix="_second"))
-    pairs = pd.concat(joined).reset_index()
-    if "diverged_first" in pairs:
-        diverged = (pairs["diverged_first"].fillna(False) | pairs["diverged_second"].fillna(False)).to_numpy(dtype=bool)
-    else:
-        diverged = np.zeros(len(pairs), dtype=bool)
-    columns = [f"{name}_{side}" for name in (predictor, outcome) for side in ("first", "second")]
-    values = pairs.reindex(columns=columns).to_numpy(dtype=np.float64)
-    defined = np.isfinite(values).all(axis=1)
-    kept = ~diverged & defined
-    cluster = pairs["seed"].to_numpy(dtype=np.int64)[kept]
-    x_first, x_second, y_first, y_second = values[kept].T
-    return Pairs(
-        x_first, x_second, y_first, y_second, cluster, diverged=int(diverged.sum()), undefined=int((~diverged & ~defined).sum())
-    )
+    return pairs_of(joined(frame, cells), predictor, outcome)

@@ -9,7 +9,7 @@ from scipy import stats
 
 from study.analysis import analyse, contrasts_of_rows
 from study.plan import Contrast
-from study.statistics.correlations import STATISTICS, centred, pearson, r20, raw
+from study.statistics.correlations import CORRELATIONS, centred, pearson, r20, raw
 from study.statistics.intervals import bca, estimates, occurrences
 from study.statistics.pairs import Pairs, make_pairs
 from study.sweep import PaperValues
@@ -42,7 +42,7 @@ def test_statistics_equal_scipy_on_reshaped_data() -> None:
         "within_second": stats.pearsonr(x2, y2)[0],
     }
     for name, value in expected.items():
-        assert float(STATISTICS[name](pairs, np.ones(12))) == pytest.approx(value, abs=1e-12)
+        assert float(CORRELATIONS[name](pairs, np.ones(12))) == pytest.approx(value, abs=1e-12)
 
 
 def test_weights_are_repetitions() -> None:
@@ -76,7 +76,7 @@ def test_r20_is_large_without_any_seed_level_link() -> None:
         values = []
         for _ in range(400):
             dx, dy = generator.normal(size=(2, 10)) + shift
-            pairs = Pairs(dx / 2, -dx / 2, dy / 2, -dy / 2, np.arange(10))
+            pairs = Pairs(dx / 2, -dx / 2, dy / 2, -dy / 2, np.arange(10), np.zeros(10, dtype=int))
             values.append((float(r20(pairs, np.ones(10))), float(centred(pairs, np.ones(10)))))
         medians = np.median(values, axis=0)
         assert medians[0] == pytest.approx(expected, abs=0.04)
@@ -86,7 +86,7 @@ def test_r20_is_large_without_any_seed_level_link() -> None:
 def test_centred_ignores_condition_effects_and_order_of_cells() -> None:
     frame = table()
     pairs = pairs_of(frame)
-    shifted = Pairs(pairs.x_first + 3, pairs.x_second, pairs.y_first, pairs.y_second - 7, pairs.cluster)
+    shifted = Pairs(pairs.x_first + 3, pairs.x_second, pairs.y_first, pairs.y_second - 7, pairs.seed, pairs.stratum)
     swapped = make_pairs(frame, [("b", "a")], "silhouette_eig", "loss_one_test")
     ones = np.ones(12)
     assert centred(shifted, ones) == pytest.approx(float(centred(pairs, ones)), abs=1e-12)
@@ -97,8 +97,8 @@ def test_centred_ignores_condition_effects_and_order_of_cells() -> None:
 def test_pairs_join_by_seed_whatever_the_order_of_rows() -> None:
     frame = table()
     shuffled = frame.sample(frac=1, random_state=0)
-    for left, right in zip(pairs_of(frame).values(), pairs_of(shuffled).values(), strict=True):
-        np.testing.assert_array_equal(np.sort(left), np.sort(right))
+    for name in ("x_first", "x_second", "y_first", "y_second", "dx", "dy"):
+        np.testing.assert_array_equal(np.sort(getattr(pairs_of(frame), name)), np.sort(getattr(pairs_of(shuffled), name)))
     assert float(centred(pairs_of(frame), np.ones(12))) == pytest.approx(float(centred(pairs_of(shuffled), np.ones(12))))
     assert len(pairs_of(frame.drop(index=[3, 20]))) == 10  # seeds 3 and 8 have lost a partner
 
@@ -109,7 +109,7 @@ def test_diverged_and_undefined_networks_leave_with_their_pair_and_are_counted()
     frame.loc[13, "silhouette_eig"] = np.nan  # seed 1 of b
     pairs = pairs_of(frame)
     assert (len(pairs), pairs.diverged, pairs.undefined) == (10, 1, 1)
-    assert set(pairs.cluster) == set(range(2, 12))
+    assert set(pairs.seed) == set(range(2, 12))
 
 
 def test_pooled_contrasts_resample_seeds_not_pairs() -> None:
@@ -128,13 +128,12 @@ def test_degenerate_input_gives_a_reason_not_a_number() -> None:
     frame = table()
     constant = estimates([centred], pairs_of(frame.assign(silhouette_eig=1.0)))[0]
     assert (constant.value, constant.reason) == (None, "constant")
-    few = estimates([centred], pairs_of(table(2)))[0]
+    few = estimates([centred], pairs_of(table(4)))[0]
     assert few.value is None
-    assert "2 pair(s)" in few.reason
-    no_interval = estimates([centred], pairs_of(table(4)))[0]
-    assert no_interval.value is not None
-    assert no_interval.low is None
-    assert "fewer than 5" in no_interval.reason
+    assert "4 seed(s), at least 5 needed" in few.reason
+    enough = estimates([centred], pairs_of(table(5)))[0]
+    assert enough.value is not None
+    assert "covers less than 95 %" in enough.note
 
 
 def test_intervals_cover_the_true_correlation_about_as_often_as_they_say() -> None:
@@ -143,7 +142,7 @@ def test_intervals_cover_the_true_correlation_about_as_often_as_they_say() -> No
     for _ in range(150):
         dx, noise = generator.normal(size=(2, 60))
         dy = 0.5 * dx + np.sqrt(0.75) * noise
-        (found,) = estimates([centred], Pairs(dx, 0 * dx, dy, 0 * dy, np.arange(60)), resamples=800)
+        (found,) = estimates([centred], Pairs(dx, 0 * dx, dy, 0 * dy, np.arange(60), np.zeros(60, dtype=int)), resamples=800)
         assert found.low is not None
         assert found.high is not None
         covered += found.low <= 0.5 <= found.high
@@ -155,7 +154,8 @@ def test_analysis_holds_every_statistic_and_the_papers_values_only_where_they_be
     frame = table().assign(silhouette_other=lambda f: f["silhouette_eig"] ** 2)
     analysis = analyse(frame, (contrast,), resamples=200)
     results = pd.DataFrame(analysis["results"])
-    assert len(results) == 2 * 2 * 5  # predictors x outcomes x statistics
+    assert results.groupby(["predictor", "outcome"]).size().to_list() == [results["statistic"].nunique()] * 4
+    assert {"centred", "r20", "r20_null", "spearman", "mixed_within", "log10_loss_difference"} <= set(results["statistic"])
     with_paper = results[results["paper"].notna()]
     assert set(zip(with_paper["predictor"], with_paper["outcome"], with_paper["statistic"], strict=True)) == {
         ("silhouette_eig", "test", "r20"), ("silhouette_eig", "test", "raw"),

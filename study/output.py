@@ -1,0 +1,44 @@
+"""An analysis as files (JSON, CSV, Markdown) and on the terminal."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from rich.console import Console
+
+from study.analysis import OUTCOMES
+from study.sheets import Sheet, markdown, print_sheet
+from study.tables import cell_sheet, notes, rules, sentence, sheets, variance_sheet, verdict_sheet
+
+
+def print_analysis(console: Console, analysis: dict[str, Any]) -> None:
+    """The tables of the test losses, the verdicts, and what they show."""
+    print_sheet(console, cell_sheet(analysis))
+    for sheet in (*reversed(list(sheets(analysis, "test", everything=False))), *_general(analysis)):
+        print_sheet(console, sheet)
+    for line in notes(analysis):
+        console.print(line, highlight=False, markup=False)
+    console.print(sentence(analysis), highlight=False, markup=False, style="bold")
+
+
+def _general(analysis: dict[str, Any]) -> Iterator[Sheet]:
+    for sheet in (variance_sheet(analysis), verdict_sheet(analysis)):
+        if sheet is not None:
+            yield sheet
+
+
+def write_analysis(out: Path, analysis: dict[str, Any]) -> list[Path]:
+    """`analysis.json`, its results as a flat `analysis.csv`, and every table of both outcomes as `analysis.md`."""
+    as_json, as_csv, as_markdown = (out / f"analysis.{kind}" for kind in ("json", "csv", "md"))
+    as_json.write_text(json.dumps(analysis, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+    pd.DataFrame(analysis["results"]).to_csv(as_csv, index=False)
+    parts = [sentence(analysis), *(markdown(sheet) for sheet in _general(analysis))]
+    parts += [*rules(analysis), *notes(analysis), markdown(cell_sheet(analysis))]
+    for outcome in OUTCOMES:
+        parts += [markdown(sheet) for sheet in sheets(analysis, outcome, everything=True)]
+    as_markdown.write_text("\n\n".join(parts), encoding="utf-8")
+    return [as_json, as_csv, as_markdown]

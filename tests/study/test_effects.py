@@ -1,0 +1,170 @@
+"""Reliability, mixed model, variance components, power and verdicts against truths that are known."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+
+from study.statistics.correlations import CONDITION_EFFECTS, raw, raw_between, raw_within
+from study.statistics.intervals import Estimate, estimates
+from study.statistics.mixed import mixed_model
+from study.statistics.pairs import Pairs
+from study.statistics.power import expected_width, pairs_needed
+from study.statistics.ranks import rank_correlation
+from study.statistics.reliability import attenuation_bound, intraclass, reliability
+from study.statistics.variance import components, decompose, design_of
+from study.statistics.verdicts import (
+    CLAIMS,
+    NOT_SUPPORTED,
+    SUPPORTED_CONDITION,
+    SUPPORTED_SEED,
+    UNDECIDED,
+    condition_verdict,
+    judge,
+    prediction_verdict,
+)
+from tests.study.test_permutation import some_pairs
+
+
+def test_condition_effects_are_mean_paired_differences() -> None:
+    pairs = some_pairs()
+    positive = Pairs(pairs.x_first, pairs.x_second, np.exp(pairs.y_first), np.exp(pairs.y_second), pairs.seed, pairs.stratum)
+    x, y, log_y = estimates(list(CONDITION_EFFECTS.values()), positive)
+    assert x.value == pytest.approx(pairs.dx.mean())
+    assert y.value == pytest.approx((np.exp(pairs.y_first) - np.exp(pairs.y_second)).mean())
+    assert log_y.value == pytest.approx(pairs.dy.mean() / np.log(10))
+    theirs = stats.bootstrap((pairs.dx,), np.mean, n_resamples=10_000, method="BCa", rng=np.random.default_rng(0))
+    assert (x.low, x.high) == pytest.approx(tuple(theirs.confidence_interval), abs=1e-8)
+
+
+def test_the_split_of_the_raw_correlation_adds_up_and_follows_its_parts() -> None:
+    pairs, ones = some_pairs(link=0.3), np.ones(12)
+    assert raw(pairs, ones) == pytest.approx(float(raw_between(pairs, ones) + raw_within(pairs, ones)))
+    shift_only = Pairs(np.full(12, 1.0) + 1e-3 * pairs.dx, 1e-3 * pairs.x_second, np.full(12, 2.0), 0 * pairs.dy,
+                       pairs.seed, pairs.stratum)  # fmt: skip
+    assert abs(float(raw_within(shift_only, ones))) < 1e-6
+    assert raw_between(shift_only, ones) > 0.99
+
+
+def test_rank_correlations_are_scipys_within_strata() -> None:
+    pairs = some_pairs(link=0.4)
+    assert rank_correlation(pairs, "spearman").value == pytest.approx(stats.spearmanr(pairs.dx, pairs.dy)[0])
+    assert rank_correlation(pairs, "kendall").value == pytest.approx(stats.kendalltau(pairs.dx, pairs.dy)[0])
+    ties = Pairs(pairs.x_first * 0, pairs.x_second * 0, pairs.y_first, pairs.y_second, pairs.seed, pairs.stratum)
+    assert rank_correlation(ties, "kendall").reason == "constant"
+
+
+def test_intraclass_correlation_is_the_share_of_true_variance() -> None:
+    generator = np.random.default_rng(0)
+    repeated = generator.normal(size=(4000, 1)) * 2 + generator.normal(size=(4000, 3))
+    assert intraclass(repeated, np.ones(4000)) == pytest.approx(4 / 5, abs=0.02)
+    small = repeated[:15]
+    k, n = 3, 15
+    between = k * small.mean(axis=1).var(ddof=1)
+    within = small.var(axis=1, ddof=1).mean()
+    assert intraclass(small, np.ones(n)) == pytest.approx((between - within) / (between + (k - 1) * within))
+
+
+def test_reliability_reads_repeats_from_rows_and_bounds_the_correlation() -> None:
+    generator = np.random.default_rng(0)
+    true = generator.normal(size=(2, 40))
+    again = true[:, :, None] + 0.5 * generator.normal(size=(2, 40, 3))
+    rows = pd.DataFrame({"seed": range(40)})
+    for side, values in zip(("first", "second"), again, strict=True):
+        rows[f"silhouette_x_{side}"] = values[:, 0]
+        rows[f"repeat_data_x_{side}"] = [list(v[1:]) for v in values]
+    found = reliability(rows, "silhouette_x", "data")
+    assert found.value is not None
+    assert found.low is not None
+    assert found.low < 0.8 < found.high  # 1 / (1 + .25)
+    bound = attenuation_bound(Estimate(0.4, 0.2, 0.6, 40, 40, "m"), found)
+    assert bound.value == pytest.approx(0.4 / np.sqrt(found.value))
+    assert "bound" in bound.note
+    assert "not measured again" in reliability(rows, "silhouette_x", "kmeans").reason
+
+
+def test_the_within_coefficient_of_the_mixed_model_is_the_slope_of_differences() -> None:
+    """With two networks a pair, the within-pair part of the model is the regression of dy on dx with an intercept."""
+    pairs = some_pairs(n=40, link=0.5, seed=2)
+    found = mixed_model(pairs)
+    slope, _, _, p, error = stats.linregress(pairs.dx, pairs.dy)
+    scale = pairs.dx.std() / 2 / np.concatenate([pairs.y_first, pairs.y_second]).std()
+    assert found["within"].value == pytest.approx(slope * scale, rel=1e-4)
+    assert (found["within"].high - found["within"].value) / 1.96 == pytest.approx(error * scale, rel=0.05)
+    assert found["within"].p == pytest.approx(p, abs=0.01)
+    constant = Pairs(pairs.x_first * 0, pairs.x_second * 0, pairs.y_first, pairs.y_second, pairs.seed, pairs.stratum)
+    assert mixed_model(constant)["within"].reason == "constant"
+
+
+def test_variance_components_are_recovered_on_average_and_match_anova() -> None:
+    generator = np.random.default_rng(0)
+    found = []
+    for _ in range(300):
+        table = 2 * generator.normal(size=(20, 1)) + 1 * generator.normal(size=(1, 6)) + 0.5 * generator.normal(size=(20, 6))
+        found.append(list(components(table).values()))
+    np.testing.assert_allclose(np.mean(found, axis=0), [4, 1, 0.25], rtol=0.12)
+    additive = np.arange(5.0)[:, None] + np.zeros(3)
+    assert components(additive) == pytest.approx({"weights": 2.5, "data": 0, "both": 0})
+
+
+def test_crossed_designs_are_decomposed_and_designs_recognised() -> None:
+    generator = np.random.default_rng(0)
+    weights, data = generator.normal(size=(12, 1)), 0.1 * generator.normal(size=(1, 4))
+    table = weights + data + 0.1 * generator.normal(size=(12, 4))
+    rows = [(s, d, "a", table[s, d], False) for s in range(12) for d in range(4)]
+    frame = pd.DataFrame(rows, columns=["seed", "data_seed", "cell", "loss", "diverged"])
+    entry = decompose(frame, "a", "loss")
+    assert entry["weights"]["share"] > 0.9
+    assert entry["weights"]["low"] <= entry["weights"]["share"] <= entry["weights"]["high"] + 0.05
+    frame.loc[0, "diverged"] = True
+    assert decompose(frame, "a", "loss")["seeds"] == 11
+    assert design_of(frame) == "crossed"
+    assert design_of(frame[frame["data_seed"] == 2]) == "fixed"
+    assert design_of(frame.assign(data_seed=frame["seed"])) == "per_seed"
+
+
+def test_power_inverts_the_expected_width() -> None:
+    for r, width in ((0.0, 0.2), (0.5, 0.2), (0.9, 0.05), (-0.3, 1.0)):
+        n = pairs_needed(r, width)
+        assert expected_width(r, n) <= width < expected_width(r, n - 1)
+    assert 370 < pairs_needed(0, 0.2) < 400  # about 385 pairs, as the source notes say
+    for r, width in ((1.0, 0.2), (0.5, 0.0), (0.5, 2.0)):
+        with pytest.raises(ValueError, match="must be"):
+            pairs_needed(r, width)
+
+
+def test_the_promised_width_is_what_bootstrap_intervals_have() -> None:
+    from study.statistics.correlations import centred
+
+    n = pairs_needed(0.5, 0.3)
+    widths = []
+    for seed in range(60):
+        (found,) = estimates([centred], some_pairs(n=n, seed=seed, link=0.5), resamples=1000)
+        widths.append(found.high - found.low)
+    assert np.mean(widths) == pytest.approx(0.3, rel=0.08)
+
+
+def estimate(value: float, half: float, p: float = 0.01) -> Estimate:
+    return Estimate(value, value - half, value + half, 50, 50, "m", p, "p")
+
+
+def test_verdicts_follow_their_rules() -> None:
+    yes, no, unclear = estimate(1, 0.5), estimate(-1, 0.5), estimate(0.1, 0.5)
+    assert [condition_verdict(e, 1) for e in (yes, no, unclear)] == [SUPPORTED_CONDITION, NOT_SUPPORTED, UNDECIDED]
+    assert condition_verdict(no, -1) == SUPPORTED_CONDITION
+    strong, absent, wide = estimate(0.5, 0.1), estimate(0.0, 0.1), estimate(0.1, 0.5)
+    assert prediction_verdict(strong, yes, yes, 1) == (SUPPORTED_SEED, "supported")
+    assert prediction_verdict(estimate(0.5, 0.1, p=0.2), yes, yes, 1)[0] == SUPPORTED_CONDITION
+    assert prediction_verdict(absent, yes, yes, 1) == (SUPPORTED_CONDITION, "absent")
+    assert prediction_verdict(wide, yes, yes, 1) == (SUPPORTED_CONDITION, "undecided")
+    assert prediction_verdict(absent, yes, no, 1) == (NOT_SUPPORTED, "absent")
+    assert prediction_verdict(wide, yes, unclear, 1) == (UNDECIDED, "undecided")
+    assert prediction_verdict(strong, yes, no, -1) == (SUPPORTED_CONDITION, "absent")
+    missing = Estimate(None, reason="constant")
+    assert prediction_verdict(missing, missing, yes, 1) == (UNDECIDED, "undecided")
+    numbers = {"centred": strong, "predictor_difference": yes, "loss_difference": yes}
+    assert [judge(claim, numbers)["verdict"] for claim in CLAIMS] == [
+        SUPPORTED_CONDITION, NOT_SUPPORTED, SUPPORTED_CONDITION, NOT_SUPPORTED, SUPPORTED_SEED,
+    ]  # fmt: skip

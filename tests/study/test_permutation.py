@@ -1,0 +1,137 @@
+"""Re-randomisation against scipy, and the properties that make its p values valid."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+
+from study.analysis import analyse
+from study.plan import Contrast
+from study.statistics.correlations import centred, r20
+from study.statistics.pairs import Pairs, make_pairs
+from study.statistics.permutation import centred_under, grid_of, max_t, p_value, permutations, r20_null, sign_flip_p
+
+
+def some_pairs(n: int = 12, seed: int = 0, link: float = 0.0, shift: float = 1.0, strata: int = 1) -> Pairs:
+    generator = np.random.default_rng(seed)
+    dx, noise = generator.normal(size=(2, n * strata))
+    dy = link * dx + np.sqrt(1 - link**2) * noise
+    base = generator.normal(size=(2, n * strata))
+    which = np.repeat(np.arange(strata), n)
+    return Pairs(base[0] + dx + shift, base[0], base[1] + dy + shift + which, base[1], np.tile(np.arange(n), strata), which)
+
+
+def test_centred_under_the_identity_is_the_statistic_itself() -> None:
+    for pairs in (some_pairs(), some_pairs(strata=3)):
+        r, count = centred_under([grid_of(pairs, np.unique(pairs.seed))], np.arange(12)[None])
+        assert r[0, 0] == pytest.approx(float(centred(pairs, np.ones(len(pairs)))), abs=1e-12)
+        assert count[0, 0] == len(pairs)
+
+
+def test_permuted_correlations_equal_a_loop_also_with_missing_pairs() -> None:
+    pairs = some_pairs(strata=2)
+    kept = np.ones(len(pairs), dtype=bool)
+    kept[[3, 17, 20]] = False
+    pairs = Pairs(*(v[kept] for v in (pairs.x_first, pairs.x_second, pairs.y_first, pairs.y_second)),
+                  pairs.seed[kept], pairs.stratum[kept])  # fmt: skip
+    orders = permutations(12, 20, 3)
+    r, _ = centred_under([grid_of(pairs, np.arange(12))], orders)
+    for order, found in zip(orders, r[:, 0], strict=True):
+        x, y, stratum = [], [], []
+        for s in (0, 1):
+            place = {seed: i for i, seed in enumerate(pairs.seed) if pairs.stratum[i] == s}
+            for seed in range(12):
+                if seed in place and order[seed] in place:
+                    x.append(pairs.dx[place[seed]])
+                    y.append(pairs.dy[place[order[seed]]])
+                    stratum.append(s)
+        table = pd.DataFrame({"x": x, "y": y, "s": stratum})
+        within = table[["x", "y"]] - table.groupby("s")[["x", "y"]].transform("mean")
+        assert found == pytest.approx(stats.pearsonr(within["x"], within["y"])[0], abs=1e-10)
+
+
+def test_permutation_p_agrees_with_scipy() -> None:
+    pairs = some_pairs(link=0.6, seed=4)
+    expected = stats.permutation_test(
+        (pairs.dx,),
+        lambda x: stats.pearsonr(x, pairs.dy)[0],
+        permutation_type="pairings",
+        n_resamples=20_000,
+        rng=np.random.default_rng(1),
+    ).pvalue
+    grids = [grid_of(pairs, np.unique(pairs.seed))]
+    observed = centred_under(grids, np.arange(12)[None])[0][0, 0]
+    assert p_value(observed, centred_under(grids, permutations(12, 20_000, 0))[0][:, 0]) == pytest.approx(expected, abs=0.01)
+
+
+def test_sign_flip_p_agrees_with_scipy() -> None:
+    pairs = some_pairs(n=9, shift=0.5)
+    exact = stats.permutation_test((pairs.dy,), np.mean, permutation_type="samples", n_resamples=2**9).pvalue
+    assert sign_flip_p(pairs, pairs.dy, 40_000) == pytest.approx(exact, abs=0.01)
+
+
+def test_r20_null_keeps_the_mean_shift_and_equals_r20_of_permuted_pairs() -> None:
+    pairs = some_pairs(shift=3, link=0.9)
+    null = r20_null(pairs, 500)
+    assert np.median(null) > 0.8  # the shift alone makes r20 large
+    order = permutations(12, 500, 0)[7]
+    moved = Pairs(pairs.x_first, pairs.x_second, pairs.dy[order], 0 * pairs.dy, pairs.seed, pairs.stratum)
+    assert null[7] == pytest.approx(float(r20(moved, np.ones(12))), abs=1e-12)
+
+
+def test_max_t_is_never_below_the_own_p_value_and_equals_it_alone() -> None:
+    generator = np.random.default_rng(0)
+    null, observed = generator.normal(size=(2000, 5)), generator.normal(size=5)
+    adjusted = max_t(observed, null)
+    own = np.array([p_value(o, null[:, i]) for i, o in enumerate(observed)])
+    assert (adjusted >= own).all()
+    assert max_t(observed[:1], null[:, :1])[0] == own[0]
+
+
+def test_copies_of_a_comparison_cost_nothing_in_the_family() -> None:
+    """Max-T knows dependence: ten copies of one predictor are corrected like one."""
+    pairs = some_pairs(link=0.5, n=20)
+    frame = pd.DataFrame(
+        {
+            "cell": np.repeat(["a", "b"], 20),
+            "seed": np.tile(np.arange(20), 2),
+            "data_seed": np.tile(np.arange(20), 2),
+            "loss_one_test": np.concatenate([pairs.y_first, pairs.y_second]),
+        }
+        | {f"silhouette_{i}": np.concatenate([pairs.x_first, pairs.x_second]) for i in range(10)}
+    )
+    analysis = analyse(frame, (Contrast("c", (("a", "b"),), {}),), resamples=200, permutation_count=2000)
+    centred_rows = [r for r in analysis["results"] if r["statistic"] == "centred"]
+    assert len(centred_rows) == analysis["family"] == 10
+    for row in centred_rows:
+        assert row["p_fwer"] == pytest.approx(row["p"])
+        assert row["p_fdr"] == pytest.approx(row["p"])
+
+
+def test_seeds_are_permuted_as_wholes_across_strata() -> None:
+    """Two copies of the same pairs in two strata carry no more evidence than one."""
+    one = some_pairs(link=0.5)
+    two = Pairs(*(np.tile(v, 2) for v in (one.x_first, one.x_second, one.y_first, one.y_second)),
+                np.tile(one.seed, 2), np.repeat([0, 1], 12))  # fmt: skip
+    orders = permutations(12, 500, 0)
+    ps = []
+    for pairs in (one, two):
+        grids = [grid_of(pairs, np.arange(12))]
+        ps.append(p_value(centred_under(grids, np.arange(12)[None])[0][0, 0], centred_under(grids, orders)[0][:, 0]))
+    assert ps[0] == ps[1]
+
+
+def test_pooled_strata_do_not_pass_a_shift_for_a_link() -> None:
+    """Two regimes that differ in both differences, seeds that know nothing of each other."""
+    frames = []
+    generator = np.random.default_rng(0)
+    for part, shift in (("1", 0.0), ("2", 10.0)):
+        for cell, sign in (("a", 1), ("b", 0)):
+            x, y = generator.normal(size=(2, 30))
+            frames.append(pd.DataFrame({"cell": cell + part, "seed": range(30), "data_seed": range(30),
+                                        "x": x + sign * shift, "y": y + sign * shift}))  # fmt: skip
+    pairs = make_pairs(pd.concat(frames), [("a1", "b1"), ("a2", "b2")], "x", "y")
+    assert stats.pearsonr(pairs.dx, pairs.dy)[0] > 0.8
+    assert abs(float(centred(pairs, np.ones(len(pairs))))) < 0.3
