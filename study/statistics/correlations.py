@@ -20,31 +20,35 @@ Statistic = Callable[[Pairs, Array], Array]
 CONSTANT = 1e-12
 
 
-def pearson(x: Array, y: Array, weights: Array, strata: Array | None = None) -> Array:
-    """Weighted Pearson correlation of x and y (n,) for weights (..., n); NaN where x or y is constant.
+def pearson(x: Array, y: Array, weights: Array, groups: Array | None = None) -> Array:
+    """Weighted Pearson correlation for weights (..., n); NaN where x or y is constant.
 
     Args:
-        strata: (S, n) membership; means are taken out within each stratum.
+        x, y: (n,), or (c, n) for c networks that share each weight.
+        groups: (G, n) or (G, c, n) membership; means are taken out within each group.
     """
-    covariance, variance_x, variance_y = _moments(x, y, weights, strata)
+    covariance, variance_x, variance_y = _moments(x, y, weights, groups)
+    return _ratio(covariance, variance_x, variance_y)
+
+
+def _ratio(covariance: Array, variance_x: Array, variance_y: Array) -> Array:
     defined = (variance_x > CONSTANT) & (variance_y > CONSTANT)
     with np.errstate(invalid="ignore", divide="ignore"):
-        r = covariance / np.sqrt(variance_x * variance_y)
-    return np.where(defined, np.clip(r, -1, 1), np.nan)
+        return np.where(defined, np.clip(covariance / np.sqrt(variance_x * variance_y), -1, 1), np.nan)
 
 
-def _moments(x: Array, y: Array, weights: Array, strata: Array | None) -> tuple[Array, Array, Array]:
-    """Covariance and variances within strata, in units of the largest deviations."""
+def _moments(x: Array, y: Array, weights: Array, groups: Array | None = None) -> tuple[Array, Array, Array]:
+    """Covariance and variances within groups, in units of the largest deviations: one matrix product."""
     x, y = _scaled(x), _scaled(y)
-    total = weights.sum(axis=-1)
-    products = weights @ np.stack([x * x, y * y, x * y], axis=1)
-    groups = np.ones((1, len(x))) if strata is None else strata
-    means = np.zeros(products.shape)
-    for group in groups:
-        size, sum_x, sum_y = np.moveaxis(weights @ np.stack([group, group * x, group * y], axis=1), -1, 0)
-        safe = np.where(size > 0, size, 1)
-        means += np.stack([sum_x**2, sum_y**2, sum_x * sum_y], axis=-1) / safe[..., None]
-    variance_x, variance_y, covariance = np.moveaxis((products - means) / total[..., None], -1, 0)
+    groups = np.ones((1, *x.shape)) if groups is None else groups
+    columns = [x * y, x * x, y * y, *(c for g in groups for c in (g, g * x, g * y))]
+    per_pair = np.stack([column.reshape(-1, x.shape[-1]).sum(axis=0) for column in columns], axis=1)
+    sums = np.moveaxis(weights @ per_pair, -1, 0)
+    within, total = sums[:3].copy(), np.zeros(sums.shape[1:])
+    for size, sum_x, sum_y in sums[3:].reshape(len(groups), 3, *sums.shape[1:]):
+        within -= np.stack([sum_x * sum_y, sum_x**2, sum_y**2]) / np.where(size > 0, size, 1)
+        total += size
+    covariance, variance_x, variance_y = within / total
     return covariance, variance_x, variance_y
 
 
@@ -55,20 +59,21 @@ def _scaled(x: Array) -> Array:
     return x / largest if largest > 0 else x
 
 
-def _both(first: Array, second: Array) -> Array:
-    return np.concatenate([first, second], axis=-1)
+def _networks(pairs: Pairs) -> tuple[Array, Array]:
+    """Predictor and outcome of both networks of each pair, (2, n): they share the pair's weight."""
+    return np.stack([pairs.x_first, pairs.x_second]), np.stack([pairs.y_first, pairs.y_second])
 
 
 def r20(pairs: Pairs, weights: Array) -> Array:
     """The source study's statistic (its footnote 7): over the 2 n networks of n pairs, the correlation of the predictor
     with own minus partner's outcome. With 10 pairs that is 20 rows but 10 units: the outcome column is antisymmetric
     within each pair, so the value is large whenever the two conditions differ in both columns."""
-    return pearson(_both(pairs.x_first, pairs.x_second), _both(pairs.dy, -pairs.dy), _both(weights, weights))
+    return pearson(_networks(pairs)[0], np.stack([pairs.dy, -pairs.dy]), weights)
 
 
 def raw(pairs: Pairs, weights: Array) -> Array:
     """Over the 2 n networks, the correlation of the predictor with the outcome itself."""
-    return pearson(_both(pairs.x_first, pairs.x_second), _both(pairs.y_first, pairs.y_second), _both(weights, weights))
+    return pearson(*_networks(pairs), weights)
 
 
 def raw_between(pairs: Pairs, weights: Array) -> Array:
@@ -78,15 +83,11 @@ def raw_between(pairs: Pairs, weights: Array) -> Array:
 
 def raw_within(pairs: Pairs, weights: Array) -> Array:
     """The part of `raw` that is left when each condition's mean is taken out of the covariance."""
-    x, y = _both(pairs.x_first, pairs.x_second), _both(pairs.y_first, pairs.y_second)
-    weights = _both(weights, weights)
-    n = len(pairs)
-    conditions = np.stack([np.repeat([1.0, 0.0], n), np.repeat([0.0, 1.0], n)])
+    x, y = _networks(pairs)
+    conditions = np.broadcast_to(np.eye(2)[:, :, None], (2, *x.shape))
     covariance, _, _ = _moments(x, y, weights, conditions)
-    _, variance_x, variance_y = _moments(x, y, weights, None)
-    defined = (variance_x > CONSTANT) & (variance_y > CONSTANT)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return np.where(defined, covariance / np.sqrt(variance_x * variance_y), np.nan)
+    _, variance_x, variance_y = _moments(x, y, weights)
+    return _ratio(covariance, variance_x, variance_y)
 
 
 def centred(pairs: Pairs, weights: Array) -> Array:

@@ -9,7 +9,7 @@ from scipy import stats
 
 from study.statistics.correlations import CONDITION_EFFECTS, raw, raw_between, raw_within
 from study.statistics.intervals import Estimate, estimates
-from study.statistics.mixed import mixed_model
+from study.statistics.mixed import _closed_form, _statsmodels, mixed_model
 from study.statistics.pairs import Pairs
 from study.statistics.power import expected_width, pairs_needed
 from study.statistics.ranks import rank_correlation
@@ -96,6 +96,25 @@ def test_the_within_coefficient_of_the_mixed_model_is_the_slope_of_differences()
     assert found["within"].p == pytest.approx(p, abs=0.01)
     constant = Pairs(pairs.x_first * 0, pairs.x_second * 0, pairs.y_first, pairs.y_second, pairs.seed, pairs.stratum)
     assert mixed_model(constant)["within"].reason == "constant"
+
+
+@pytest.mark.parametrize("shared", [0.0, 3.0], ids=["no common part", "seeds share much"])
+def test_the_closed_form_of_the_mixed_model_is_statsmodels(shared: float) -> None:
+    pairs = some_pairs(n=30, link=0.4, seed=5)
+    common = shared * np.random.default_rng(1).normal(size=30)
+    noise = np.random.default_rng(2).normal(size=(2, 30))
+    pairs = Pairs(pairs.x_first, pairs.x_second, common + noise[0], common + noise[1] + 1, pairs.seed, pairs.stratum)
+    outcomes = np.stack([pairs.y_first, pairs.y_second])
+    within, mean = pairs.dx / pairs.dx.std(), (pairs.x_first + pairs.x_second) / 2
+    fast, slow = (fit(pairs, outcomes - outcomes.mean(), within, mean - mean.mean()) for fit in (_closed_form, _statsmodels))
+    np.testing.assert_allclose(fast[0], slow[0], rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(fast[1], slow[1], rtol=2e-3)
+
+
+def test_pooled_contrasts_have_a_mixed_model_too() -> None:
+    found = mixed_model(some_pairs(n=20, link=0.8, strata=2))
+    assert found["within"].low > 0
+    assert (found["within"].n, found["within"].seeds) == (40, 20)
 
 
 def test_variance_components_are_recovered_on_average_and_match_anova() -> None:
