@@ -20,6 +20,7 @@ from study.progress import duration
 from study.provenance import provenance
 from study.rows import RowsError, finished, read_rows
 from study.sheets import Sheet, print_sheet
+from study.statistics.power import expected_width
 from study.sweep import Tracking
 from study.threads import threads
 from study.trial import work_of
@@ -57,6 +58,8 @@ def print_plan(console: Console, plan: Plan, out: Path, address: str | None) -> 
     print_sheet(console, Sheet(f"Sweep {plan.sweep.name}: {plan.sweep.description}", headings, rows, left=5))
     if len(cells) < len(plan.cells):
         console.print(f"... and {len(plan.cells) - len(cells)} more cells")
+    for line in _expected_widths(plan):
+        console.print(line, highlight=False)
     blocks = plan.blocks(done)
     networks = sum(len(block.draws) for block in blocks)
     steps = sum(len(block.draws) * block.cell.curriculum.steps for block in blocks)
@@ -73,6 +76,20 @@ def print_plan(console: Console, plan: Plan, out: Path, address: str | None) -> 
         console.print(
             text + ("." if address else f", about {duration(seconds / workers + 10)} on {workers} cores."), highlight=False
         )
+
+
+def _expected_widths(plan: Plan) -> list[str]:
+    """What the sweep's seeds can say: the width of intervals of the centred correlation, one line per number of seeds."""
+    seeds: dict[int, list[str]] = {}
+    for contrast in plan.contrasts:
+        common = [{d.seed for d in plan.cell(a).draws} & {d.seed for d in plan.cell(b).draws} for a, b in contrast.pairs]
+        seeds.setdefault(len(set.union(*common)), []).append(contrast.name)
+    lines = []
+    for count, names in seeds.items():
+        widths = " and ".join(f"{expected_width(r, count):.2f} at r = {r:g}" for r in (0.0, 0.5))
+        shown = ", ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")
+        lines.append(f"{count} seeds a contrast ({shown}): 95 % intervals of the centred r about {widths} wide.")
+    return lines
 
 
 def _estimated_seconds(plan: Plan, blocks: list[Block]) -> float:

@@ -7,6 +7,7 @@ from typing import Any
 
 from rich.console import Console
 
+from study.bench.analysis import bench_analysis
 from study.bench.entk import bench_entk
 from study.bench.silhouette import bench_silhouette
 from study.bench.train import bench_train
@@ -15,4 +16,5 @@ BENCHES: dict[str, Callable[[Console], dict[str, Any]]] = {
     "train": bench_train,
     "entk": bench_entk,
     "silhouette": bench_silhouette,
+    "analysis": bench_analysis,
 }

@@ -1,0 +1,1 @@
+"""Figures: plain functions from numbers to a matplotlib figure."""

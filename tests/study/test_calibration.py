@@ -1,0 +1,88 @@
+"""Simulated pairs with known truth. The slow suite asserts what each method promises; run it with `-m slow`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from study.statistics.intervals import TRUSTED_SEEDS
+from study.statistics.simulation import (
+    SHAPES,
+    coverage,
+    family_wise_error,
+    shift_study,
+    simulated_pairs,
+    type_one_error,
+)
+from tests.study.conftest import study_here
+
+REPETITIONS = 2000
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_simulated_pairs_have_their_true_correlation_and_shift(shape: str) -> None:
+    pairs = simulated_pairs(np.random.default_rng(0), 200_000, 0.3, 2.0, shape)
+    assert np.corrcoef(pairs.dx, pairs.dy)[0, 1] == pytest.approx(0.3, abs=0.02)
+    assert (pairs.dx.mean(), pairs.dx.std()) == (pytest.approx(2, abs=0.02), pytest.approx(1, abs=0.02))
+
+
+def test_r20_grows_with_the_shift_and_the_centred_correlation_does_not() -> None:
+    """The figures of the source notes: .51, .81, .91, .97 without any seed-level link."""
+    found = {p["shift"]: p for p in shift_study([1.0, 2.0, 3.0, 5.0], [0.0], 10, 400)}
+    for shift, expected in {1.0: 0.51, 2.0: 0.81, 3.0: 0.91, 5.0: 0.97}.items():
+        assert found[shift]["r20"]["median"] == pytest.approx(expected, abs=0.04)
+        assert abs(found[shift]["centred"]["median"]) < 0.06
+
+
+def test_calibrate_writes_its_pictures_and_numbers(tmp_path: Path) -> None:
+    done = study_here("calibrate", "--out", tmp_path, "--repetitions", "8")
+    assert done.returncode == 0
+    for name in ("shift.svg", "shift.png", "coverage.svg", "coverage.png", "calibration.md"):
+        assert (tmp_path / name).stat().st_size > 500
+    assert len(json.loads((tmp_path / "calibration.json").read_text())["coverage"]) == 36
+    assert study_here("calibrate", "--repetitions", "1").returncode == 2
+
+
+def test_power_command_says_how_many_pairs() -> None:
+    assert "385 pairs" in study_here("power", "--r", "0", "--width", "0.2").stdout
+    refused = study_here("power", "--r", "1.5", "--width", "0.2")
+    assert refused.returncode == 2
+    assert "--r = 1.5: must be above -1 and below 1" in refused.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("true_r", [0.0, 0.3, 0.7])
+@pytest.mark.parametrize("n", [30, 100, 400])
+@pytest.mark.parametrize("shift", [0.0, 5.0])
+def test_intervals_cover_what_they_promise(n: int, true_r: float, shift: float) -> None:
+    """Normal differences and at least as many seeds as are trusted: 93 to 97 %, whatever the mean shift."""
+    assert n >= TRUSTED_SEEDS
+    assert 0.93 <= coverage(n, true_r, "normal", shift, REPETITIONS)["coverage"] <= 0.97
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("true_r", [0.0, 0.3, 0.7])
+def test_too_few_seeds_cover_too_little_and_are_marked(true_r: float) -> None:
+    assert TRUSTED_SEEDS > 10
+    assert coverage(10, true_r, "normal", 0.0, REPETITIONS)["coverage"] < 0.94
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("n", [10, 30, 100, 400])
+def test_p_values_reject_five_percent_of_nulls(n: int, shape: str) -> None:
+    margin = 0.01 + 2.6 * np.sqrt(0.05 * 0.95 / REPETITIONS)
+    errors = type_one_error(n, shape, REPETITIONS)
+    assert errors["permutation"] == pytest.approx(0.05, abs=margin)
+    if shape != "skewed":  # sign flips promise their level for symmetric differences only
+        assert errors["sign_flip"] == pytest.approx(0.05, abs=margin)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("dependence", [0.0, 0.5, 0.95])
+def test_max_t_keeps_the_family_wise_error_under_dependence(dependence: float) -> None:
+    margin = 0.01 + 2.6 * np.sqrt(0.05 * 0.95 / REPETITIONS)
+    assert family_wise_error(40, 10, dependence, REPETITIONS) == pytest.approx(0.05, abs=margin)
