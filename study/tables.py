@@ -228,8 +228,8 @@ def sentence(analysis: dict[str, Any]) -> str:
 def notes(analysis: dict[str, Any]) -> list[str]:
     """What a reader must know to read the tables."""
     lines = [
-        f"Intervals: {analysis['interval']}, {analysis['resamples']:,} resamples. * marks an interval from so few seeds that "
-        "it is known to cover less than 95 % (`python -m study calibrate`).",
+        f"Intervals: {analysis['interval']}, {analysis['resamples']:,} resamples. * marks an interval that is known to "
+        "cover less than 95 %: fewer than 100 seeds, or skewed differences and fewer than 400 (`python -m study calibrate`).",
         f"P values: {analysis['permutations']:,} permutations (sign flips for differences) of seeds, the same for all cells, "
         f"since cells share seeds and are therefore dependent; family-wise p by max-T over {analysis['family']} comparisons, "
         "FDR q by Benjamini and Hochberg over the same.",

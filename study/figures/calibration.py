@@ -21,7 +21,7 @@ def shift_figure(points: list[dict[str, Any]]) -> Figure:
             axis.fill_between(shifts, low, high, alpha=0.2)
         axis.axhline(truth, color="0.4", linewidth=0.8, linestyle=":")
         axis.set_title(f"true seed-level r = {truth:g}", fontsize=9)
-        axis.set_xlabel("shift between conditions (sd of differences)")
+        axis.set_xlabel("shift between conditions (sd)")
     axes[0, 0].set_ylabel(f"correlation, {points[0]['n']} pairs")
     axes[0, -1].legend(loc="lower right")
     return figure

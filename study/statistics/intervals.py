@@ -8,7 +8,7 @@ from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import norm
+from scipy.stats import norm, skew
 
 from study.statistics.correlations import CONSTANT, Statistic
 from study.statistics.pairs import Pairs
@@ -17,7 +17,11 @@ Array = NDArray[np.float64]
 
 RESAMPLES = 10_000
 FEWEST_PAIRS = 5
-TRUSTED_SEEDS = 30
+# By `python -m study calibrate`: below the first number of seeds intervals hold the truth in 93 to 94 % of studies instead
+# of 95, and where differences are skewed by more than the third they need the second to come near.
+TRUSTED_SEEDS = 100
+TRUSTED_SEEDS_IF_SKEWED = 400
+SKEWED = 1.0
 METHOD = "95 % BCa bootstrap over seeds"
 
 
@@ -77,9 +81,17 @@ def estimates(
         if reason:
             found.append(Estimate(value, n=n, seeds=units, reason=reason))
         else:
-            note = f"fewer than {TRUSTED_SEEDS} seeds: covers less than 95 %" if units < TRUSTED_SEEDS else ""
-            found.append(Estimate(value, low, high, n, units, METHOD, note=note))
+            found.append(Estimate(value, low, high, n, units, METHOD, note=_caution(pairs)))
     return found
+
+
+def _caution(pairs: Pairs) -> str:
+    """What is known to make an interval cover too little."""
+    if pairs.units < TRUSTED_SEEDS:
+        return f"fewer than {TRUSTED_SEEDS} seeds: covers less than 95 %"
+    if pairs.units < TRUSTED_SEEDS_IF_SKEWED and max(abs(skew(pairs.dx)), abs(skew(pairs.dy))) > SKEWED:
+        return f"skewed differences and fewer than {TRUSTED_SEEDS_IF_SKEWED} seeds: covers less than 95 %"
+    return ""
 
 
 @lru_cache(maxsize=4)

@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from study.statistics.intervals import TRUSTED_SEEDS
+from study.statistics.correlations import centred
+from study.statistics.intervals import TRUSTED_SEEDS, TRUSTED_SEEDS_IF_SKEWED, estimates
 from study.statistics.simulation import (
     SHAPES,
     coverage,
@@ -55,7 +56,7 @@ def test_power_command_says_how_many_pairs() -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("true_r", [0.0, 0.3, 0.7])
-@pytest.mark.parametrize("n", [30, 100, 400])
+@pytest.mark.parametrize("n", [100, 400])
 @pytest.mark.parametrize("shift", [0.0, 5.0])
 def test_intervals_cover_what_they_promise(n: int, true_r: float, shift: float) -> None:
     """Normal differences and at least as many seeds as are trusted: 93 to 97 %, whatever the mean shift."""
@@ -64,10 +65,31 @@ def test_intervals_cover_what_they_promise(n: int, true_r: float, shift: float) 
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("true_r", [0.0, 0.3, 0.7])
-def test_too_few_seeds_cover_too_little_and_are_marked(true_r: float) -> None:
-    assert TRUSTED_SEEDS > 10
-    assert coverage(10, true_r, "normal", 0.0, REPETITIONS)["coverage"] < 0.94
+@pytest.mark.parametrize("n", [10, 30])
+def test_few_seeds_cover_too_little_but_not_much_too_little(n: int) -> None:
+    """Why intervals of few seeds are marked in every table."""
+    assert n < TRUSTED_SEEDS
+    found = [coverage(n, r, "normal", 0.0, REPETITIONS)["coverage"] for r in (0.0, 0.3, 0.7)]
+    assert 0.91 < np.mean(found) < 0.945
+
+
+@pytest.mark.slow
+def test_skewed_differences_cover_too_little_and_more_seeds_mend_it() -> None:
+    few, many = (coverage(n, 0.7, "skewed", 0.0, REPETITIONS)["coverage"] for n in (30, 400))
+    assert few < 0.9
+    assert many > 0.92
+
+
+def test_intervals_known_to_cover_too_little_say_so() -> None:
+    generator = np.random.default_rng(0)
+
+    def note(n: int, shape: str) -> str:
+        return estimates([centred], simulated_pairs(generator, n, 0.0, 0.0, shape), resamples=500)[0].note
+
+    assert "fewer than 100 seeds" in note(99, "normal")
+    assert note(100, "normal") == ""
+    assert "skewed differences" in note(300, "skewed")
+    assert note(TRUSTED_SEEDS_IF_SKEWED, "skewed") == ""
 
 
 @pytest.mark.slow
