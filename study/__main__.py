@@ -7,6 +7,7 @@ import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NoReturn
 
 from rich.console import Console
 
@@ -28,9 +29,17 @@ examples:
 exit status: 0 done; 2 refused before any work, with one line that says why; 1 anything else."""
 
 
+class _Parser(argparse.ArgumentParser):
+    """Refuses in one line."""
+
+    def error(self, message: str) -> NoReturn:
+        print(f"error: {message} (see {self.prog} --help)", file=sys.stderr)
+        raise SystemExit(REFUSED)
+
+
 def _parser() -> argparse.ArgumentParser:
     plain = argparse.RawDescriptionHelpFormatter
-    parser = argparse.ArgumentParser("python -m study", description=DESCRIPTION, epilog=EXAMPLES, formatter_class=plain)
+    parser = _Parser("python -m study", description=DESCRIPTION, epilog=EXAMPLES, formatter_class=plain)
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
     run = commands.add_parser("run", formatter_class=plain, help="run a sweep, or go on with it", description=RUN)
@@ -100,7 +109,7 @@ EXPORT = """\
 Train one network of a study again and write, as float arrays:
   base_W1 ...             the random draw before scaling: W1 (stimulus, hidden), W2 (task, hidden),
                           V1 (hidden, response), V2 (task, response)
-  initial_W1 ...          the weights training starts from
+  initial_W1 ...          the same scaled: where training starts (float64; a float32 run starts from them rounded)
   final_<phase>_W1 ...    the weights at the end of each phase
   <phase>_train_inputs, <phase>_train_targets, <phase>_test_inputs, <phase>_test_targets
   bias, loss_<phase>_train, loss_<phase>_test, loss_<phase>_unseen, silhouette_<estimator>"""
@@ -205,7 +214,10 @@ def _calibrate(options: argparse.Namespace, console: Console) -> int:
 
 def _bench(options: argparse.Namespace, console: Console) -> int:
     from study.bench import BENCHES
+    from study.folder import check_file
 
+    if options.json:
+        check_file(options.json, "--json")
     numbers = BENCHES[options.name](console)
     if options.json:
         options.json.write_text(json.dumps(numbers, indent=1) + "\n", encoding="utf-8")

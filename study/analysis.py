@@ -199,6 +199,7 @@ def analyse(
         or interval that is missing has its reason.
     """
     comparisons = comparisons_of(frame, contrasts)
+    outcomes = [outcome for outcome in OUTCOMES if any(c.outcome == outcome for c in comparisons)]
     primary_key = (primary.contrast, primary.phase, primary.outcome, f"silhouette_{primary.estimator}") if primary else None
     joint = _joint_permutation(comparisons, np.unique(frame["seed"]), permutation_count, primary_key)
     results, verdicts = [], []
@@ -219,6 +220,7 @@ def analyse(
         "primary": dict(zip(("contrast", "phase", "outcome", "predictor"), primary_key, strict=True)) if primary_key else None,
         "family": sum("p_fwer" in p for p in joint.values()),
         "leading_predictor": leading,
+        "outcomes": outcomes,
         "design": {"name": design, "question": DESIGNS[design]},
         "contrasts": {c.name: [list(pair) for pair in c.pairs] for c in contrasts},
         "cells": _cells(frame),

@@ -9,6 +9,7 @@ import numpy as np
 
 from pntk.network import WEIGHT_NAMES, Networks
 from pntk.tasks import encode
+from study.folder import check_file
 from study.plan import Block, Draw, Plan
 from study.rows import RowsError, read_rows
 from study.sweep import SweepError
@@ -46,9 +47,13 @@ def export(plan: Plan, out: Path, cell_name: str, seed: int, data_seed: int | No
     draws = [d for d in cell.draws if d.seed == seed and data_seed in (None, d.data_seed)]
     if not draws:
         seeds = sorted({d.seed for d in cell.draws})
-        raise SweepError(f"seed = {seed}: not in cell {cell_name!r}, which has seeds {seeds[0]} to {seeds[-1]}")
-    if not to.parent.is_dir():
-        raise SweepError(f"--to {to}: the folder {to.parent} does not exist")
+        if seed in seeds:
+            known = sorted(d.data_seed for d in cell.draws if d.seed == seed)
+            raise SweepError(
+                f"--data-seed = {data_seed}: seed {seed} of {cell_name!r} has data seeds {known[0]} to {known[-1]}"
+            )
+        raise SweepError(f"--seed = {seed}: not in cell {cell_name!r}, which has seeds {seeds[0]} to {seeds[-1]}")
+    check_file(to, "--to")
     with threads(plan.sweep.compute.cpus_per_trial):  # as in the study, so that losses agree to the last bit
         result = run_block(Block(cell, (draws[0],)))
     arrays = arrays_of(result)

@@ -34,6 +34,18 @@ def claim(out: Path, sweep: Sweep) -> None:
         raise SweepError(f"{out}: cannot be used as --out ({error.strerror})") from None
 
 
+def check_file(path: Path, option: str) -> None:
+    """Refuse, before any work, a file that could not be written after it.
+
+    Raises:
+        SweepError: no such folder, or a folder of that name.
+    """
+    if not path.name or path.is_dir():
+        raise SweepError(f"{option} {path}: must name a file")
+    if not path.parent.is_dir():
+        raise SweepError(f"{option} {path}: the folder {path.parent} does not exist")
+
+
 def stored_sweep(out: Path) -> Sweep:
     """The sweep that a folder belongs to.
 

@@ -10,7 +10,6 @@ from typing import Any
 import pandas as pd
 from rich.console import Console
 
-from study.analysis import OUTCOMES
 from study.sheets import Sheet, markdown, print_sheet
 from study.tables import cell_sheet, notes, rules, sentence, sheets, variance_sheet, verdict_sheet
 
@@ -18,7 +17,7 @@ from study.tables import cell_sheet, notes, rules, sentence, sheets, variance_sh
 def print_analysis(console: Console, analysis: dict[str, Any]) -> None:
     """The tables of the test losses, the verdicts, and what they show."""
     print_sheet(console, cell_sheet(analysis))
-    for sheet in (*reversed(list(sheets(analysis, "test", everything=False))), *_general(analysis)):
+    for sheet in (*reversed(list(sheets(analysis, analysis["outcomes"][0], everything=False))), *_general(analysis)):
         print_sheet(console, sheet)
     for line in notes(analysis):
         console.print(line, highlight=False, markup=False)
@@ -38,7 +37,7 @@ def write_analysis(out: Path, analysis: dict[str, Any]) -> list[Path]:
     pd.DataFrame(analysis["results"]).to_csv(as_csv, index=False)
     parts = [sentence(analysis), *(markdown(sheet) for sheet in _general(analysis))]
     parts += [*rules(analysis), *notes(analysis), markdown(cell_sheet(analysis))]
-    for outcome in OUTCOMES:
+    for outcome in analysis["outcomes"]:
         parts += [markdown(sheet) for sheet in sheets(analysis, outcome, everything=True)]
     as_markdown.write_text("\n\n".join(parts), encoding="utf-8")
     return [as_json, as_csv, as_markdown]

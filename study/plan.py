@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -134,10 +134,7 @@ def _validated(values: dict[str, Any], where: str, model: type[Settings] = Setti
     try:
         return model.model_validate(values)
     except ValidationError as error:
-        problem = one_line(error, where)
-        if error.errors()[0]["type"] == "extra_forbidden":
-            problem += f"; allowed: {', '.join(model.model_fields)}"
-        raise SweepError(problem) from None
+        raise SweepError(one_line(error, where, model)) from None
 
 
 def _cell(sweep: Sweep, name: str, overrides: dict[str, Any]) -> Cell:
@@ -147,11 +144,17 @@ def _cell(sweep: Sweep, name: str, overrides: dict[str, Any]) -> Cell:
     environment = Environment(settings.stimulus_pools, settings.response_pools, settings.features)
     if settings.curriculum not in sweep.curricula:
         raise SweepError(f"{where}.curriculum = {settings.curriculum!r}: allowed: {_some(list(sweep.curricula))}")
-    curriculum = _curriculum(sweep, settings, environment)
+    curriculum = _curriculum(sweep, name, settings, environment)
     if settings.clusters >= min(settings.train_patterns, settings.test_patterns):
         raise SweepError(
             f"{where}.clusters = {settings.clusters}: must be below train_patterns and test_patterns "
             f"({settings.train_patterns}, {settings.test_patterns})"
+        )
+    distinct = _expected_distinct(curriculum.phases[0], environment, settings.train_patterns)
+    if settings.clusters >= distinct:
+        raise SweepError(
+            f"{where}.clusters = {settings.clusters}: must be below the number of distinct training patterns, here about "
+            f"{distinct:.0f} of {settings.train_patterns} drawn"
         )
     if "eig" in settings.estimators and settings.train_patterns != settings.test_patterns:
         raise SweepError(
@@ -159,6 +162,16 @@ def _cell(sweep: Sweep, name: str, overrides: dict[str, Any]) -> Cell:
             f"({settings.test_patterns}, {settings.train_patterns}); leave it out or make them equal"
         )
     return Cell(name, settings, environment, curriculum, _draws(sweep, spec.seeds or sweep.seeds))
+
+
+def _expected_distinct(phase: Phase, environment: Environment, size: int) -> float:
+    """How many of `size` independent draws from a phase differ, on average."""
+    total, expected = sum(phase.task_counts), 0.0
+    for count, frequency in enumerate(phase.task_counts, start=1):
+        if frequency > 0:
+            patterns = environment.pattern_count(count)
+            expected += patterns * (1 - (1 - frequency / total / patterns) ** size)
+    return expected
 
 
 def _draws(sweep: Sweep, seeds: Any) -> tuple[Draw, ...]:
@@ -172,7 +185,7 @@ def _draws(sweep: Sweep, seeds: Any) -> tuple[Draw, ...]:
     return tuple(Draw(seed, data_seed) for seed in seed_list(seeds) for data_seed in data_seeds)
 
 
-def _curriculum(sweep: Sweep, settings: Settings, environment: Environment) -> Curriculum:
+def _curriculum(sweep: Sweep, name: str, settings: Settings, environment: Environment) -> Curriculum:
     spec = sweep.curricula[settings.curriculum]
     phases = []
     for number, phase in enumerate(spec.phases):
@@ -195,8 +208,8 @@ def _curriculum(sweep: Sweep, settings: Settings, environment: Environment) -> C
         fewest = min(environment.pattern_count(count) for count in used)
         if settings.test_draw == "disjoint" and settings.train_patterns >= fewest:
             raise SweepError(
-                f"train_patterns = {settings.train_patterns}: with test_draw 'disjoint' it must be below {fewest}, the "
-                f"smallest number of legal patterns with one of the task counts of phase {phase.name!r}"
+                f"cells.{name}.train_patterns = {settings.train_patterns}: with test_draw 'disjoint' it must be below "
+                f"{fewest}, the smallest number of legal patterns with one of the task counts of phase {phase.name!r}"
             )
         if phase.batch_size is not None and phase.batch_size > settings.train_patterns:
             raise SweepError(
@@ -216,12 +229,24 @@ def _contrasts(sweep: Sweep, cells: dict[str, Cell]) -> tuple[Contrast, ...]:
             if missing:
                 raise SweepError(f"{where}.pooled = {missing}: must name contrasts above it; allowed: {_some(list(found))}")
             pairs = tuple(pair for part in spec.pooled for pair in found[part].pairs)
+            if len(set(pairs)) < len(pairs):
+                raise SweepError(f"{where}.pooled = {list(spec.pooled)}: takes the same pair of cells twice")
             found[name] = Contrast(name, pairs, spec.paper)
         elif spec.axis is None:
             found[name] = Contrast(name, (_pair(where, cells, spec.first, spec.second),), spec.paper)
         else:
             found |= {c.name: c for c in _along_axis(sweep, name, where, cells)}
+        _check_paper(where, spec.paper, cells, found)
     return tuple(found.values())
+
+
+def _check_paper(where: str, paper: Mapping[str, PaperValues], cells: dict[str, Cell], found: dict[str, Contrast]) -> None:
+    """The paper's values must belong to a phase of the compared cells."""
+    last = list(found.values())[-1]
+    phases = {phase.name for pair in last.pairs for name in pair for phase in cells[name].curriculum.phases}
+    for phase in paper:
+        if phase not in phases:
+            raise SweepError(f"{where}.paper.{phase}: no such phase; allowed: {_some(sorted(phases))}")
 
 
 def _check_primary(sweep: Sweep, cells: dict[str, Cell], contrasts: Sequence[Contrast]) -> None:

@@ -27,9 +27,9 @@ class LiveProgress:
 
     def __init__(self, console: Console, work: int, networks: int) -> None:
         self.console, self.work, self.networks = console, max(work, 1), networks
-        self.done_networks = 0
+        self.done_networks = self._before = 0
         self._of_trial: dict[str, int] = {}
-        self._start = self._last_line = time.monotonic()
+        self._start = self._last_line = self._first = time.monotonic()
         self._bar: Progress | None = None
         if console.is_terminal:
             columns = (SpinnerColumn(), BarColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
@@ -39,14 +39,19 @@ class LiveProgress:
 
     def update(self, trial: str, work: int, networks: int = 0) -> None:
         """A trial has done this much work so far, and finished this many networks just now."""
+        if not self._of_trial:
+            self._first = time.monotonic()  # Ray's start says nothing about the speed of the work
+            self._before = work
         self._of_trial[trial] = max(work, self._of_trial.get(trial, 0))
         self.done_networks += networks
         self._show(force=False)
 
     def _text(self) -> str:
         done = sum(self._of_trial.values())
-        elapsed = time.monotonic() - self._start
-        left = duration(elapsed * (self.work - done) / done) + " left" if done else "estimating"
+        elapsed, since = time.monotonic() - self._first, done - self._before
+        left = (
+            duration(elapsed * (self.work - done) / since) + " left" if since > 0 and elapsed > 1 else "estimating what is left"
+        )
         return f"{self.done_networks} of {self.networks} networks, {min(done / self.work, 1):.0%} of the work, {left}"
 
     def _show(self, force: bool) -> None:

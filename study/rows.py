@@ -80,13 +80,38 @@ def read_rows(out: Path, columns: Sequence[str] | None = None) -> pd.DataFrame:
         frame = pa.concat_tables(tables, promote_options="permissive").to_pandas()
     except pa.ArrowException as error:
         raise RowsError(f"{out}: its files disagree ({' '.join(str(error).split())})") from None
-    if "data_seed" not in frame:
-        frame["data_seed"] = frame["seed"]
+    frame = _checked(frame, out)
     twice = frame[frame.duplicated(["cell", "seed", "data_seed"])]
     if len(twice):
         first = twice.iloc[0]
         raise RowsError(f"{out}: cell {first['cell']!r} has seed {first['seed']} twice")
     return frame.sort_values(["cell", "seed", "data_seed"], ignore_index=True)
+
+
+def _checked(frame: pd.DataFrame, out: Path) -> pd.DataFrame:
+    """Keys and numbers in the types that everything relies on.
+
+    Raises:
+        RowsError: a key that is missing or no whole number, or a column of numbers that holds something else.
+    """
+    if frame[["cell", "seed"]].isna().any(axis=None):
+        raise RowsError(f"{out}: a row has no cell or no seed")
+    frame["cell"] = frame["cell"].astype(str)
+    frame["data_seed"] = frame["data_seed"].fillna(frame["seed"]) if "data_seed" in frame else frame["seed"]
+    for name in ("seed", "data_seed"):
+        try:
+            whole = frame[name].astype("int64")
+        except (TypeError, ValueError):
+            raise RowsError(f"{out}: column {name} must hold whole numbers") from None
+        if not (whole == frame[name]).all():
+            raise RowsError(f"{out}: column {name} must hold whole numbers")
+        frame[name] = whole
+    for name in frame.columns:
+        if name.startswith(("silhouette_", "loss_")) or name == "diverged":
+            numeric = pd.api.types.is_bool_dtype if name == "diverged" else pd.api.types.is_numeric_dtype
+            if not numeric(frame[name].dropna().infer_objects()):
+                raise RowsError(f"{out}: column {name} must hold {'true or false' if name == 'diverged' else 'numbers'}")
+    return frame
 
 
 def finished(out: Path) -> set[tuple[str, Draw]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import time
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from rich.console import Console
 from pntk.data import draw_phase_data, pattern_block
 from pntk.network import base_networks
 from pntk.training.descent import descend
-from study.analysis import analyse, contrasts_of_rows
+from study.analysis import analyse, contrasts_of_rows, phases_of, predictors_of
 from study.folder import claim
 from study.output import print_analysis, write_analysis
 from study.plan import Block, Cell, Plan
@@ -21,11 +22,12 @@ from study.provenance import provenance
 from study.rows import RowsError, finished, read_rows
 from study.sheets import Sheet, print_sheet
 from study.statistics.power import expected_width
-from study.sweep import Tracking
+from study.sweep import Compute, SweepError, Tracking
 from study.threads import threads
 from study.trial import work_of
 
 PROBE_STEPS = 60
+START_SECONDS = 12  # of Ray and its workers; a trial costs about a second on top of its training
 
 
 def seconds_per_step(cell: Cell) -> float:
@@ -67,6 +69,7 @@ def print_plan(console: Console, plan: Plan, out: Path, address: str | None) -> 
         f"{len(plan.cells)} cells, {plan.networks} networks, {plan.steps:,} gradient steps; "
         f"left: {networks} networks in {len(blocks)} trials, {steps:,} steps. Results go to {out}.",
         highlight=False,
+        markup=False,
     )
     if blocks:
         seconds = _estimated_seconds(plan, blocks)
@@ -74,7 +77,13 @@ def print_plan(console: Console, plan: Plan, out: Path, address: str | None) -> 
         workers = min(workers, len(blocks))
         text = f"Estimated time: {duration(seconds)} of one core"
         console.print(
-            text + ("." if address else f", about {duration(seconds / workers + 10)} on {workers} cores."), highlight=False
+            text
+            + (
+                "."
+                if address
+                else f", about {duration(seconds / workers + START_SECONDS + len(blocks) / workers)} on {workers} cores."
+            ),
+            highlight=False,
         )
 
 
@@ -105,6 +114,27 @@ def _estimated_seconds(plan: Plan, blocks: list[Block]) -> float:
     return total
 
 
+def check_resources(compute: Compute, address: str | None) -> None:
+    """Refuse what would wait for ever: more than this machine has, or a cluster that does not answer.
+
+    Raises:
+        SweepError: in one line.
+    """
+    if address is None:
+        cores, gpus = os.cpu_count() or 1, torch.cuda.device_count()
+        if compute.cpus_per_trial > cores:
+            raise SweepError(f"compute.cpus_per_trial = {compute.cpus_per_trial}: this machine has {cores}")
+        if compute.gpus_per_trial > gpus:
+            raise SweepError(f"compute.gpus_per_trial = {compute.gpus_per_trial:g}: this machine has {gpus}")
+        return
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if host and port.isdigit():
+        try:
+            socket.create_connection((host, int(port)), timeout=5).close()
+        except OSError as error:
+            raise SweepError(f"--address {address}: no Ray cluster answers there ({error.strerror or error})") from None
+
+
 def run(plan: Plan, out: Path, tracking: Tracking, address: str | None, console: Console) -> int:
     """Do what the plan asks for and is not done yet, then analyse all rows.
 
@@ -115,6 +145,7 @@ def run(plan: Plan, out: Path, tracking: Tracking, address: str | None, console:
         SweepError: the folder belongs to another configuration.
         RowsError: rows of the folder cannot be read.
     """
+    check_resources(plan.sweep.compute, address)
     claim(out, plan.sweep)
     print_plan(console, plan, out, address)
     from study.launch import launch  # late: importing Ray takes seconds that a refused run need not spend
@@ -145,10 +176,12 @@ def report(plan: Plan | None, out: Path, console: Console) -> None:
     contrasts = plan.contrasts if plan is not None and plan.contrasts else contrasts_of_rows(frame)
     if not contrasts:
         raise RowsError(f"{out}: no two cells share seeds, so there is nothing to compare")
+    if not predictors_of(frame) or not phases_of(frame):
+        raise RowsError(f"{out}: rows need a column silhouette_<estimator> and one of loss_<phase>_test, loss_<phase>_unseen")
     analysis = analyse(frame, contrasts, plan.sweep.primary if plan is not None else None)
     files = write_analysis(out, analysis)
     print_analysis(console, analysis)
     places = [f"rows: {out / 'rows'}", *(str(file) for file in files)]
     if (out / "wandb").exists():
         places.append(f"W&B: {out / 'wandb'}")
-    console.print("Files: " + ", ".join(places), highlight=False, soft_wrap=True)
+    console.print("Files: " + ", ".join(places), highlight=False, markup=False, soft_wrap=True)

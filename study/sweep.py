@@ -17,7 +17,8 @@ from pntk.structure.silhouette import ESTIMATORS
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.,=+-]*$", max_length=120)]
 PhaseName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9]*(_[a-z0-9]+)*$", max_length=40)]
-Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Positive = Annotated[float, Field(gt=0, le=1e9, allow_inf_nan=False)]
+MOST_SEEDS = 1_000_000
 Frequency = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 
@@ -32,14 +33,14 @@ class _Strict(BaseModel):
 class PhaseSpec(_Strict):
     name: PhaseName
     task_counts: tuple[Frequency, ...] = Field(min_length=1)  # relative frequencies of 1, 2, 3, ... tasks at once
-    steps: int = Field(ge=1)
+    steps: int = Field(ge=1, le=1_000_000_000)
     learning_rate: Positive | None = None  # the cell's learning rate unless given
     batch_size: int | None = Field(default=None, ge=1)  # full batch unless given
 
 
 class CurriculumSpec(_Strict):
     phases: tuple[PhaseSpec, ...] = Field(min_length=1)
-    cycles: int = Field(default=1, ge=1)
+    cycles: int = Field(default=1, ge=1, le=100_000)
 
     @field_validator("phases")
     @classmethod
@@ -58,18 +59,18 @@ class Settings(_Strict):
     init_scale: Positive = 1.0
     scaled_layers: Literal["hidden", "output", "both"] = "hidden"
     init_half_width: Positive = 0.1
-    hidden_units: int = Field(default=200, ge=1)
+    hidden_units: int = Field(default=200, ge=1, le=100_000)
     bias: float = Field(default=-2.0, allow_inf_nan=False)
     stimulus_pools: int = Field(default=4, ge=1, le=12)
     response_pools: int = Field(default=3, ge=1, le=12)
     features: int = Field(default=3, ge=1, le=64)
-    train_patterns: int = Field(default=500, ge=2)
-    test_patterns: int = Field(default=500, ge=2)
+    train_patterns: int = Field(default=500, ge=2, le=100_000)
+    test_patterns: int = Field(default=500, ge=2, le=100_000)
     test_draw: Literal["iid", "disjoint"] = "iid"
     precision: Literal["float32", "float64"] = "float32"
     estimators: tuple[str, ...] = Field(default=tuple(ESTIMATORS), min_length=1)
     clusters: int = Field(default=12, ge=2)
-    kmeans_restarts: int = Field(default=10, ge=1)
+    kmeans_restarts: int = Field(default=10, ge=1, le=10_000)
     kmeans_random_state: int = Field(default=10, ge=0, lt=2**32 - 1000)
     kmeans_repeats: int = Field(default=0, ge=0, le=1000)  # silhouettes again with other k-means starts: reliability
     data_redraws: int = Field(default=0, ge=0, le=1000)  # silhouettes again on other data, same weights: reliability
@@ -99,18 +100,19 @@ def _read_seeds(value: Any) -> Any:
 
     if isinstance(value, SeedRange):
         return value
-    if whole(value, 1):
+    if whole(value, 1) and value <= MOST_SEEDS:
         return SeedRange(0, value)
     if (
         isinstance(value, dict)
         and set(value) <= {"first", "count"}
         and whole(value.get("count"), 1)
+        and value["count"] <= MOST_SEEDS
         and whole(value.get("first", 0), 0)
     ):
         return SeedRange(value.get("first", 0), value["count"])
     if isinstance(value, (list, tuple)) and value and all(whole(v, 0) for v in value) and len(set(value)) == len(value):
         return tuple(value)
-    raise ValueError("must be a count of at least 1, {first: 0, count: 10}, or a list of distinct seeds of at least 0")
+    raise ValueError("must be a count from 1 to 1,000,000, {first: 0, count: 10}, or a list of distinct seeds of at least 0")
 
 
 Seeds = Annotated[SeedRange | tuple[int, ...], BeforeValidator(_read_seeds)]
@@ -134,8 +136,8 @@ class ContrastSpec(_Strict):
     """Which cells are compared: two cells, or two values of a grid axis (one contrast per combination of the other
     axes), or earlier contrasts pooled."""
 
-    first: Any = None
-    second: Any = None
+    first: str | int | float | bool | None = None
+    second: str | int | float | bool | None = None
     axis: str | None = None
     pooled: tuple[Name, ...] | None = Field(default=None, min_length=2)
     paper: dict[PhaseName, PaperValues] = Field(default_factory=dict)
@@ -162,7 +164,14 @@ class Compute(_Strict):
 
     block: int = Field(default=5, ge=1)  # networks per trial
     cpus_per_trial: int = Field(default=1, ge=1)
-    gpus_per_trial: float = Field(default=0.0, ge=0)
+    gpus_per_trial: float = Field(default=0.0, ge=0, le=64, allow_inf_nan=False)
+
+    @field_validator("gpus_per_trial")
+    @classmethod
+    def _share_or_whole(cls, gpus: float) -> float:
+        if gpus > 1 and gpus != int(gpus):
+            raise ValueError("must be a fraction up to 1, or a whole number")
+        return gpus
 
 
 class Tracking(_Strict):
@@ -202,18 +211,31 @@ class _UniqueKeyLoader(yaml.SafeLoader):
         return super().construct_mapping(node, deep)
 
 
-def one_line(error: ValidationError, prefix: str = "") -> str:
+def _model_at(location: tuple[int | str, ...], model: type[BaseModel]) -> type[BaseModel]:
+    """The model that holds the field at a location of an error."""
+    names = [str(part) for part in location[:-1]]
+    if not names:
+        return model
+    inner: dict[str, type[BaseModel]] = {"compute": Compute, "wandb": Tracking, "primary": Primary}
+    if names[0] == "curricula":
+        return PhaseSpec if "phases" in names[2:] else CurriculumSpec
+    if names[0] == "contrasts":
+        return PaperValues if "paper" in names[2:] else ContrastSpec
+    return inner.get(names[0], model)
+
+
+def one_line(error: ValidationError, prefix: str = "", model: type[BaseModel] | None = None) -> str:
     """The first problem of a pydantic error as `field = value: what is allowed`."""
-    problem = error.errors()[0]
+    problem, model = error.errors()[0], model or Sweep
     field = ".".join([prefix] * bool(prefix) + [str(part) for part in problem["loc"]]) or "sweep"
     if problem["type"] == "extra_forbidden":
-        return f"{field}: unknown field"
+        return f"{field}: unknown field; allowed: {', '.join(_model_at(problem['loc'], model).model_fields)}"
     if problem["type"] == "missing":
         return f"{field}: missing, but required"
     if problem["type"] == "string_pattern_mismatch":
         problem["msg"] = "must be letters and digits, with _ . , = + or - between (phases: lower case, digits and _)"
     value = repr(problem["input"])
-    text = problem["msg"].removeprefix("Value error, ").replace("Input should", "must")
+    text = problem["msg"].removeprefix("Value error, ").replace("Input should", "must").replace("Tuple should", "must")
     return " ".join(f"{field} = {value if len(value) <= 60 else value[:57] + '...'}: {text}".split())
 
 
@@ -263,10 +285,7 @@ def parse_sweep(raw: Any, source: str = "sweep") -> Sweep:
     try:
         return Sweep.model_validate(raw)
     except ValidationError as error:
-        problem = one_line(error)
-        if error.errors()[0]["type"] == "extra_forbidden" and len(error.errors()[0]["loc"]) == 1:
-            problem += f"; allowed: {', '.join(Sweep.model_fields)}"
-        raise SweepError(f"{source}: {problem}") from None
+        raise SweepError(f"{source}: {one_line(error)}") from None
 
 
 def load_sweep(path: Path, assignments: tuple[str, ...] = ()) -> Sweep:

@@ -205,11 +205,14 @@ def cell_sheet(analysis: dict[str, Any]) -> Sheet:
 
 
 def sentence(analysis: dict[str, Any]) -> str:
-    """What the tables show, in one sentence, from the leading estimator on test losses."""
-    wanted = analysis["leading_predictor"]
-    results = [r for r in analysis["results"] if r["outcome"] == "test" and r["predictor"] == wanted and r["value"] is not None]
+    """What the tables show, in one sentence, from the leading estimator on test losses (on unseen
+    patterns where there are no others)."""
+    wanted, outcome = analysis["leading_predictor"], next(iter(analysis["outcomes"]), "test")
+    results = [
+        r for r in analysis["results"] if r["outcome"] == outcome and r["predictor"] == wanted and r["value"] is not None
+    ]
     if not results:
-        return "No correlation with test losses could be computed; the tables say why."
+        return f"No correlation with {outcome} losses could be computed; the tables say why."
 
     def share(statistic: str) -> str:
         found = [r for r in results if r["statistic"] == statistic]

@@ -18,6 +18,9 @@ from study.trial import BlockResult
 
 INIT_TIMEOUT_SECONDS = 20
 
+# Why W&B could not be reached from this worker: later trials go offline at once instead of waiting again.
+_UNREACHABLE: list[str] = []
+
 
 def log_trial(out: Path, sweep: str, tracking: Tracking, result: BlockResult, rows: list[dict[str, Any]]) -> str | None:
     """Log one trial.
@@ -27,12 +30,14 @@ def log_trial(out: Path, sweep: str, tracking: Tracking, result: BlockResult, ro
     """
     if tracking.mode == "disabled":
         return None
+    mode = "offline" if _UNREACHABLE else tracking.mode
     try:
-        _log(out, sweep, tracking, tracking.mode, result, rows)
+        _log(out, sweep, tracking, mode, result, rows)
         return None
     except Exception as error:
         problem = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
-    if tracking.mode == "online":
+    if mode == "online":
+        _UNREACHABLE.append(problem)
         try:
             _log(out, sweep, tracking, "offline", result, rows)
             return f"{problem}; kept offline under {out / 'wandb'}, publish with `wandb sync`"

@@ -111,7 +111,6 @@ def run_block(block: Block, device: str = "cpu", progress: Progress | None = Non
     final: dict[str, Networks] = {}
     losses: Losses = {}
     turns: dict[str, list[Curves]] = {}
-    diverged = np.zeros(len(draws), dtype=bool)
     for phase in cell.curriculum.turns:
         sets = {
             name: pattern_block(cell.environment, [getattr(d, name) for d in data[phase.name]], dtype, device)
@@ -123,12 +122,12 @@ def run_block(block: Block, device: str = "cpu", progress: Progress | None = Non
             networks, sets["train"], sets["test"], phase.steps, phase.learning_rate, phase.batch_size, streams, progress=tell
         )
         turns[phase.name].append(curves)
-        diverged |= curves.diverged
         final[phase.name] = networks
         losses |= {f"{phase.name}_train": curves.train[:, -1], f"{phase.name}_test": curves.test[:, -1]}
     for name, patterns in data.items():
         losses[f"{name}_unseen"] = _unseen_loss(cell, final[name], patterns)
     joined = {name: _join(curves) for name, curves in turns.items()}
+    diverged = np.any([curves.diverged for curves in joined.values()], axis=0)
     return BlockResult(block, base, initial, tuple(measured), data, final, losses, joined, diverged)
 
 

@@ -122,6 +122,7 @@ def descend(
     generators: Sequence[np.random.Generator] = (),
     records: int = 40,
     progress: Progress | None = None,
+    together: bool | None = None,
 ) -> tuple[Networks, Curves]:
     """Train every network of a block by gradient descent on the summed squared error.
 
@@ -136,6 +137,7 @@ def descend(
         generators: for mini-batches, one random stream per network.
         records: about how many log-spaced steps to record.
         progress: called with the number of network-steps done since the last call.
+        together: advance the whole block at once; by default off the CPU only, see the module's text.
 
     Returns:
         the trained networks and their curves. A network that diverges keeps its values and disturbs no other.
@@ -145,7 +147,9 @@ def descend(
     """
     if batch_size is not None and len(generators) != len(networks):
         raise ValueError(f"mini-batches need one random stream per network: {len(generators)} for {len(networks)} networks")
-    if networks.W1.device.type == "cpu" and len(networks) > 1:
+    if together is None:
+        together = networks.W1.device.type != "cpu"
+    if not together and len(networks) > 1:
         alone = [
             descend(networks.network(i), train.network(i), test.network(i), steps, learning_rate, batch_size,
                     generators[i : i + 1], records, progress)

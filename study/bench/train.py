@@ -34,8 +34,8 @@ def naive(module: MultitaskModule, inputs: torch.Tensor, targets: torch.Tensor, 
         optimiser.step()
 
 
-def vmapped(modules: list[MultitaskModule], inputs: torch.Tensor, targets: torch.Tensor, steps: int) -> None:
-    """Many networks at once through torch.func, (B, N, ...) data."""
+def vmapped(modules: list[MultitaskModule], inputs: torch.Tensor, targets: torch.Tensor, steps: int) -> dict[str, torch.Tensor]:
+    """Many networks at once through torch.func, (B, N, ...) data; returns their stacked parameters."""
     parameters, buffers = stack_module_state(modules)
     parameters = {name: p.detach() for name, p in parameters.items()}
 
@@ -46,6 +46,7 @@ def vmapped(modules: list[MultitaskModule], inputs: torch.Tensor, targets: torch
     for _ in range(steps):
         slopes = gradient(parameters, buffers, inputs, targets)
         parameters = {name: p - RATE * slopes[name] for name, p in parameters.items()}
+    return parameters
 
 
 def _setting(count: int) -> tuple[Networks, PatternBlock, torch.Tensor, torch.Tensor]:

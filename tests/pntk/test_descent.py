@@ -60,15 +60,18 @@ def test_a_network_does_not_depend_on_its_block() -> None:
     assert np.array_equal(together[1].test[1], alone[1].test[0])
 
 
-def test_the_batched_path_of_other_devices_gives_the_same_weights(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("batch_size", [None, 16])
+def test_the_block_together_as_on_other_devices_gives_the_same_networks(batch_size: int | None) -> None:
     networks, train, test, _ = setting([0, 1, 2])
-    one_by_one, curves = descend(networks, train, test, 40, 0.02)
-    # The whole block at once is what happens off the CPU; "meta" stands for any such device in the choice of path.
-    together = descent._Descent(networks, train.inputs.shape[1], 0.02)
-    together.load(train.inputs, train.targets, train.counts)
-    together.steps(40)
-    assert_same(together.networks(), one_by_one, rtol=1e-10, atol=1e-12)
-    np.testing.assert_allclose(mean_loss(together.networks(), train).numpy(), curves.train[:, -1], rtol=1e-10)
+
+    def run(together: bool) -> tuple[Networks, Curves]:
+        streams = [stream(seed, "b") for seed in (0, 1, 2)]
+        return descend(networks, train, test, 40, 0.02, batch_size, streams, together=together)
+
+    (at_once, curves), (one_by_one, expected) = run(True), run(False)
+    assert_same(at_once, one_by_one, rtol=1e-10, atol=1e-12)
+    np.testing.assert_allclose(curves.train, expected.train, rtol=1e-10)
+    np.testing.assert_allclose(curves.test, expected.test, rtol=1e-10)
 
 
 def test_mini_batches_of_everything_are_full_batch_and_smaller_ones_are_unbiased() -> None:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
 from rich.console import Console
 
 from study.bench import BENCHES
+from study.bench import analysis as analysis_bench
+from study.bench import silhouette as silhouette_bench
 from study.bench import train as train_bench
 from tests.study.conftest import study_here
 
@@ -22,12 +26,22 @@ def test_bench_train_compares_equal_losses(monkeypatch: pytest.MonkeyPatch) -> N
     assert numbers["ratio_step_to_naive"] > 0
 
 
-def test_vmapped_baseline_is_the_naive_one() -> None:
+def test_the_vmap_baseline_takes_the_naive_steps() -> None:
     networks, _, inputs, targets = train_bench._setting(2)
     modules = [train_bench.MultitaskModule(networks, i) for i in range(2)]
-    before = [m.W1.detach().clone() for m in modules]
-    train_bench.naive(modules[1], inputs[1], targets[1], 3)
-    assert not (before[1] == modules[1].W1).all()
+    trained = train_bench.vmapped(modules, inputs, targets, 3)
+    for i, module in enumerate(modules):
+        train_bench.naive(module, inputs[i], targets[i], 3)
+        for name, parameter in module.named_parameters():
+            torch.testing.assert_close(trained[name][i], parameter.detach(), rtol=1e-4, atol=1e-6)
+
+
+def test_bench_silhouette_and_analysis_run_on_small_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    short = tuple(replace(phase, steps=5) for phase in silhouette_bench.PHASES)
+    monkeypatch.setattr(silhouette_bench, "PHASES", short)
+    monkeypatch.setattr(silhouette_bench, "ESTIMATORS", {"svd_right": None, "inputs": None})
+    assert BENCHES["silhouette"](Console(quiet=True))["share_of_training"] > 0
+    assert analysis_bench.simulated_rows(20, 2).shape[0] == 40
 
 
 def test_bench_entk_compares_equal_kernels_and_writes_json(tmp_path: Path) -> None:

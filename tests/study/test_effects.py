@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from study.statistics.correlations import CONDITION_EFFECTS, raw, raw_between, raw_within
+from study.statistics.correlations import CONDITION_EFFECTS, raw, raw_between, raw_within, within_first
 from study.statistics.intervals import Estimate, estimates
 from study.statistics.mixed import _closed_form, _statsmodels, mixed_model
 from study.statistics.pairs import Pairs
@@ -142,6 +142,19 @@ def test_crossed_designs_are_decomposed_and_designs_recognised() -> None:
     assert design_of(frame) == "crossed"
     assert design_of(frame[frame["data_seed"] == 2]) == "fixed"
     assert design_of(frame.assign(data_seed=frame["seed"])) == "per_seed"
+
+
+def test_data_effects_of_a_crossed_design_are_no_link_between_seeds() -> None:
+    """Random effects of three data sets on predictor and outcome, seeds that say nothing: intervals must hold zero."""
+    held = 0
+    for study in range(60):
+        generator = np.random.default_rng(study)
+        data_effects, values = 3 * generator.normal(size=(4, 1, 3)), generator.normal(size=(4, 20, 3))
+        x1, x2, y1, y2 = (values + data_effects).reshape(4, -1)
+        pairs = Pairs(x1, x2, y1, y2, np.repeat(np.arange(20), 3), np.tile(np.arange(3), 20))
+        (found,) = estimates([within_first], pairs, resamples=500)
+        held += found.low <= 0 <= found.high
+    assert held / 60 > 0.85
 
 
 def test_power_inverts_the_expected_width() -> None:

@@ -94,6 +94,46 @@ def test_rows_made_elsewhere_need_only_their_keys(tmp_path: Path) -> None:
     assert list(frame["data_seed"]) == [0, 0]
 
 
+@pytest.mark.parametrize(
+    ("column", "values", "says"),
+    [
+        ("diverged", ["no", "no"], "diverged must hold true or false"),
+        ("silhouette_x", ["a", "b"], "silhouette_x must hold numbers"),
+        ("seed", [0.5, 1.0], "seed must hold whole numbers"),
+        ("seed", [None, 1], "no cell or no seed"),
+    ],
+)
+def test_columns_of_the_wrong_kind_are_named(column: str, values: list[object], says: str, tmp_path: Path) -> None:
+    (tmp_path / "rows").mkdir()
+    frame = pd.DataFrame({"cell": ["a", "b"], "seed": [0, 0], "loss_x_test": [0.1, 0.2]})
+    frame[column] = values
+    frame.to_parquet(tmp_path / "rows" / "a.parquet")
+    with pytest.raises(RowsError, match=says):
+        read_rows(tmp_path)
+
+
+def test_foreign_keys_are_read_as_they_were_meant(tmp_path: Path) -> None:
+    (tmp_path / "rows").mkdir()
+    pd.DataFrame({"cell": [1, 2], "seed": [0, 0]}).to_parquet(tmp_path / "rows" / "a.parquet")
+    frame = read_rows(tmp_path)
+    assert list(frame["cell"]) == ["1", "2"]
+    (tmp_path / "rows" / "a.parquet").unlink()
+    pd.DataFrame({"cell": ["a"], "seed": [3]}).to_parquet(tmp_path / "rows" / "b.parquet")
+    pd.DataFrame({"cell": ["b"], "seed": [3], "data_seed": [3]}).to_parquet(tmp_path / "rows" / "c.parquet")
+    assert list(read_rows(tmp_path)["data_seed"]) == [3, 3]
+
+
+def test_a_wobble_in_a_later_turn_is_no_divergence() -> None:
+    raw = yaml.safe_load(SMALL)
+    raw["curricula"]["brief"] = {
+        "cycles": 60,
+        "phases": [{"name": "single", "task_counts": [1], "steps": 10, "batch_size": 10}],
+    }
+    result = run_block(make_plan(parse_sweep(raw)).blocks()[0])
+    assert result.losses["single_train"].max() < result.curves["single"].train[:, 0].min()
+    assert not result.diverged.any()
+
+
 def test_unusable_rows_are_named(tmp_path: Path) -> None:
     with pytest.raises(RowsError, match="has no rows"):
         read_rows(tmp_path)

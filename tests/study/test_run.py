@@ -15,7 +15,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from study.plan import make_plan
 from study.rows import read_rows
+from study.sweep import load_sweep
+from study.trial import run_block
 from tests.study.conftest import ENVIRONMENT, ROOT, study, study_here
 
 
@@ -121,6 +124,11 @@ def test_offline_wandb_runs_hold_settings_curves_rows_and_summary(small_run: tup
     text = json.dumps(history)
     for name in ("curve_single/test_mean", "curve_multi/train_q90", "step_multi"):
         assert name in text
+    summary = json.loads(inspect(runs[0], "--summary"))
+    rows = frame[(frame["cell"] == summary["config"]["cell"]) & frame["seed"].isin(summary["config"]["seeds"])]
+    for part, quantile in (("q10", 0.1), ("median", 0.5), ("q90", 0.9)):
+        expected = np.quantile([curve[-1] for curve in rows["curve_multi_test"]], quantile)
+        assert summary["summary"][f"curve_multi/test_{part}"] == pytest.approx(expected, rel=1e-6)
 
 
 def test_a_finished_run_computes_nothing_again(small_sweep: Path, small_run: tuple[Path, str]) -> None:
@@ -197,7 +205,13 @@ def test_an_interrupted_run_goes_on_where_it_stopped(small_sweep: Path, tmp_path
     after = {path: path.stat().st_mtime_ns for path in (out / "rows").rglob("*.parquet")}
     assert len(after) == 8
     assert kept.items() <= after.items()
-    assert len(read_rows(out)) == 8
+    undisturbed = make_plan(load_sweep(small_sweep, tuple(o for o in LONGER if o != "--set")))
+    expected = {(b.cell.name, d.seed): run_block(b).losses for b in undisturbed.blocks() for d in b.draws}
+    frame = read_rows(out)
+    assert len(frame) == len(expected) == 8
+    for _, row in frame.iterrows():
+        for name, values in expected[row["cell"], row["seed"]].items():
+            assert row[f"loss_{name}"] == pytest.approx(values[0], rel=1e-4)
 
 
 def test_failed_trials_are_named_the_rest_completes_and_wandb_costs_a_warning(small_sweep: Path, tmp_path: Path) -> None:
@@ -241,6 +255,36 @@ def test_analyse_works_on_rows_made_elsewhere(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert "a against b" in done.stdout
     assert study_here("analyse", tmp_path / "nothing").returncode == 2
+
+
+def test_analyse_works_with_unseen_losses_only_and_refuses_rows_without_any(tmp_path: Path) -> None:
+    generator = np.random.default_rng(0)
+    (tmp_path / "rows").mkdir()
+    frame = pd.DataFrame({"cell": ["a"] * 8 + ["b"] * 8, "seed": [*range(8)] * 2})
+    frame["silhouette_mine"], frame["loss_x_unseen"] = generator.normal(size=(2, 16))
+    frame.to_parquet(tmp_path / "rows" / "mine.parquet")
+    done = study_here("analyse", tmp_path)
+    assert done.returncode == 0
+    assert "a against b, unseen loss" in done.stdout
+    assert "could be computed" not in done.stdout
+    for column in ("silhouette_mine", "loss_x_unseen"):
+        frame.drop(columns=column).to_parquet(tmp_path / "rows" / "mine.parquet")
+        refused = study_here("analyse", tmp_path)
+        assert refused.returncode == 2
+        assert "rows need a column silhouette_<estimator>" in refused.stderr
+
+
+@pytest.mark.slow
+def test_wandb_that_cannot_be_reached_keeps_its_runs_offline(small_sweep: Path, tmp_path: Path) -> None:
+    nowhere = {"WANDB_BASE_URL": "http://127.0.0.1:9", "WANDB_API_KEY": "0" * 40}
+    out = tmp_path / "out"
+    command = [sys.executable, "-m", "study", "run", str(small_sweep), "--out", str(out), "--wandb", "online"]
+    done = subprocess.run(command, cwd=ROOT, env=ENVIRONMENT | nowhere, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.count("warning: Weights & Biases") == 1
+    assert "wandb sync" in done.stdout
+    assert len(wandb_runs(out)) >= 6
+    assert len(read_rows(out)) == 12
 
 
 def test_help_is_worth_reading() -> None:

@@ -9,12 +9,13 @@ import yaml
 
 from study.plan import Draw, make_plan
 from study.sweep import SweepError, load_sweep, parse_sweep
-from tests.study.conftest import ROOT, SMALL, study
+from tests.study.conftest import ROOT, SMALL, study, study_here
 
 PAPER = ROOT / "sweeps" / "paper.yaml"
 
 WRONG = {
-    "seeds=0": ["seeds = 0", "count of at least 1"],
+    "seeds=0": ["seeds = 0", "count from 1 to 1,000,000"],
+    "seeds=3000000000": ["seeds = 3000000000", "count from 1 to 1,000,000"],
     "seeds=[1, 1]": ["seeds", "distinct"],
     "sedes=3": ["sedes", "unknown field", "seeds"],
     "settings.hidden=3": ["settings.hidden", "unknown field", "hidden_units"],
@@ -43,6 +44,21 @@ WRONG = {
     "settings.features=64": ["legal patterns", "at most"],
     "settings.test_draw=disjoint": [],  # fine: 500 is below 972
     "name=../up": ["name = '../up'", "letters and digits"],
+    "settings.clusters=499": ["clusters = 499", "distinct training patterns"],
+    "settings.hidden_units=1000000000": ["hidden_units", "less than or equal to 100000"],
+    "contrasts.baseline.first=[a, b]": ["contrasts.baseline.first"],
+    "contrasts.baseline.paper.sinlge={r20: 0.2}": ["contrasts.baseline.paper.sinlge", "multi, single"],
+    "contrasts.baseline.frist=x": ["contrasts.baseline.frist", "unknown field", "allowed: first, second"],
+    "contrasts.combined.pooled=[baseline, baseline]": ["contrasts.combined.pooled", "twice"],
+    "curricula.long.phases.0.lr=1": ["curricula.long.phases.0.lr", "allowed: name, task_counts"],
+    "curricula.long.phases.0.task_counts=[]": ["task_counts", "at least 1 item"],
+    "primary.contrast=none": ["primary.contrast = 'none'", "lr_tuned"],
+    "primary.phase=triple": ["primary.phase = 'triple'", "single, multi"],
+    "primary.estimator=svd": ["primary.estimator = 'svd'", "svd_right"],
+    "primary.outcome=train": ["primary.outcome = 'train'", "'test' or 'unseen'"],
+    "compute.blok=3": ["compute.blok", "allowed: block"],
+    "compute.gpus_per_trial=.inf": ["compute.gpus_per_trial"],
+    "compute.gpus_per_trial=1.5": ["compute.gpus_per_trial = 1.5", "whole number"],
     "compute.block=0": ["compute.block = 0", "greater than or equal to 1"],
     "seeds=[": ["not valid YAML"],
     "seeds": ["expected key=value"],
@@ -138,6 +154,34 @@ def test_what_is_done_is_left_out_of_the_blocks() -> None:
     left = [(b.cell.name, d) for b in plan.blocks(done) for d in b.draws]
     assert len(left) == 51
     assert not set(left) & done
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("run", PAPER, "--set", "compute.cpus_per_trial=999"), "this machine has"),
+        (("run", PAPER, "--set", "compute.gpus_per_trial=64"), "this machine has"),
+        (("run", PAPER, "--address", "127.0.0.1:9"), "no Ray cluster answers"),
+        (("run", "nowhere.yaml"), "nowhere.yaml: cannot be read"),
+        (("export", "nowhere", "--cell", "a", "--seed", "1", "--to", "x.npz"), "cannot be read"),
+        (("bench", "entk", "--json", "/nowhere/x.json"), "does not exist"),
+        (("power", "--width", "3"), "--width = 3.0"),
+    ],
+)
+def test_impossible_commands_are_refused_in_one_line(arguments: tuple[object, ...], says: str, tmp_path: Path) -> None:
+    extra = ("--out", tmp_path / "out") if arguments[0] == "run" else ()
+    refused = study_here(*arguments, *extra)
+    assert refused.returncode == 2
+    assert refused.stderr.count("\n") == 1
+    assert says in refused.stderr
+    assert not (tmp_path / "out").exists()
+
+
+def test_wrong_options_are_refused_in_one_line() -> None:
+    for arguments in ((), ("bench", "nope"), ("run", PAPER, "--wandb", "sometimes"), ("export", "d", "--seed", "abc")):
+        refused = study(*arguments)
+        assert refused.returncode == 2
+        assert refused.stderr.count("\n") == 1
 
 
 def test_a_refused_sweep_exits_with_2_and_touches_nothing(tmp_path: Path) -> None:
