@@ -5,8 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
 from scipy import stats
 
+from study.analysis import analyse
+from study.plan import make_plan
 from study.statistics.correlations import CONDITION_EFFECTS, raw, raw_between, raw_within, within_first
 from study.statistics.intervals import Estimate, estimates
 from study.statistics.mixed import _closed_form, _statsmodels, mixed_model
@@ -25,6 +28,9 @@ from study.statistics.verdicts import (
     judge,
     prediction_verdict,
 )
+from study.sweep import parse_sweep
+from study.trial import rows_of, run_block
+from tests.study.conftest import SMALL
 from tests.study.test_permutation import some_pairs
 
 
@@ -200,3 +206,27 @@ def test_verdicts_follow_their_rules() -> None:
     assert [judge(claim, numbers)["verdict"] for claim in CLAIMS] == [
         SUPPORTED_CONDITION, NOT_SUPPORTED, SUPPORTED_CONDITION, NOT_SUPPORTED, SUPPORTED_SEED,
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize("design", ["per_seed", "fixed", "crossed"])
+def test_a_sweep_is_analysed_as_the_design_it_is(design: str) -> None:
+    raw = yaml.safe_load(SMALL) | {"data": design, "data_seeds": 3 if design == "crossed" else 1, "seeds": 5}
+    raw["settings"] |= {"estimators": ["svd_right", "inputs"], "data_redraws": 1}
+    plan = make_plan(parse_sweep(raw))
+    rows = [row for block in plan.blocks() for row in rows_of(run_block(block), "small", {})]
+    analysis = analyse(pd.DataFrame(rows), plan.contrasts, resamples=300, permutation_count=300)
+    assert analysis["design"]["name"] == design
+    centred = [r for r in analysis["results"] if r["statistic"] == "centred" and r["predictor"] == "silhouette_svd_right"]
+    assert {(r["n"], r["seeds"]) for r in centred} == {(15, 5) if design == "crossed" else (5, 5)}
+    assert bool(analysis["variance"]) == (design == "crossed")
+    for entry in analysis["variance"]:
+        shares = [entry[name]["share"] for name in ("weights", "data", "both") if name in entry]
+        assert sum(shares) == pytest.approx(1) if shares else entry["reason"]
+    weightless = [e for e in analysis["variance"] if e["column"] == "silhouette_inputs"]
+    for entry in weightless:
+        assert entry["data"]["share"] == pytest.approx(1)  # the control knows the data and nothing of the weights
+    for result in analysis["results"]:
+        numbers = (result["value"], result["low"], result["high"])
+        assert all(number is None or np.isfinite(number) for number in numbers)
+        assert result["value"] is not None or result["reason"]
+        assert result["low"] is not None or result["reason"]
