@@ -211,6 +211,8 @@ def _curriculum(sweep: Sweep, name: str, settings: Settings, environment: Enviro
                 f"cells.{name}.train_patterns = {settings.train_patterns}: with test_draw 'disjoint' it must be below "
                 f"{fewest}, the smallest number of legal patterns with one of the task counts of phase {phase.name!r}"
             )
+        if phase.batch_size is not None and settings.integrator == "flow":
+            raise SweepError(f"{where}.batch_size = {phase.batch_size}: integrator 'flow' takes the full batch only")
         if phase.batch_size is not None and phase.batch_size > settings.train_patterns:
             raise SweepError(
                 f"{where}.batch_size = {phase.batch_size}: must be at most train_patterns ({settings.train_patterns})"

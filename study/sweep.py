@@ -68,6 +68,7 @@ class Settings(_Strict):
     test_patterns: int = Field(default=500, ge=2, le=100_000)
     test_draw: Literal["iid", "disjoint"] = "iid"
     precision: Literal["float32", "float64"] = "float32"
+    integrator: Literal["gd", "flow"] = "gd"  # gradient descent, or the gradient flow that small steps approximate
     estimators: tuple[str, ...] = Field(default=tuple(ESTIMATORS), min_length=1)
     clusters: int = Field(default=12, ge=2)
     kmeans_restarts: int = Field(default=10, ge=1, le=10_000)

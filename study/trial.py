@@ -20,8 +20,10 @@ from pntk.network import Networks, base_networks, scaled
 from pntk.randomness import stream
 from pntk.structure.silhouette import ESTIMATORS, Clustering, Start, silhouette, silhouettes
 from pntk.tasks import encode
-from pntk.training.descent import descend, mean_loss
+from pntk.training.descent import descend
+from pntk.training.flow import follow_flow
 from pntk.training.recorder import Curves
+from pntk.training.workspace import mean_loss
 from study.plan import Block, Cell, Draw
 
 # What the t = 0 measurement of one network of the paper (200 hidden units, 500 patterns) costs in gradient steps. Only
@@ -29,6 +31,7 @@ from study.plan import Block, Cell, Draw
 STEPS_PER_MEASUREMENT = 700
 STEPS_PER_EIG = 2200
 STEPS_PER_CLUSTERING = 400
+FLOW_SAVES = 6
 
 Progress = Callable[[int], None]
 Losses = dict[str, NDArray[np.float64]]
@@ -75,7 +78,12 @@ class BlockResult:
 
 def work_of(cell: Cell) -> int:
     """Work of one network of a cell, in gradient steps."""
-    return cell.curriculum.steps + measurement_work(cell)
+    return training_work(cell) + measurement_work(cell)
+
+
+def training_work(cell: Cell) -> int:
+    """The training of one network, in gradient steps."""
+    return cell.curriculum.steps if cell.settings.integrator == "gd" else max(cell.curriculum.steps // FLOW_SAVES, 1)
 
 
 def measurement_work(cell: Cell) -> int:
@@ -107,6 +115,16 @@ def run_block(block: Block, device: str = "cpu", progress: Progress | None = Non
         measured.append(measure(cell, initial.network(i), first[i], draws[i]))
         tell(measurement_work(cell))
 
+    steps_done = work_told = 0
+
+    def progress_of_steps(steps: int) -> None:
+        """Tell steps as work, without losing fractions to rounding."""
+        nonlocal steps_done, work_told
+        steps_done += steps
+        work = steps_done * training_work(cell) // cell.curriculum.steps
+        tell(work - work_told)
+        work_told = work
+
     networks = initial.to(dtype=dtype, device=device)
     final: dict[str, Networks] = {}
     losses: Losses = {}
@@ -118,9 +136,20 @@ def run_block(block: Block, device: str = "cpu", progress: Progress | None = Non
         }
         turn = len(turns.setdefault(phase.name, []))
         streams = [stream(draw.data_seed, f"{phase.name}/batches/{turn}") for draw in draws]
-        networks, curves = descend(
-            networks, sets["train"], sets["test"], phase.steps, phase.learning_rate, phase.batch_size, streams, progress=tell
-        )
+        rate = phase.learning_rate
+        if settings.integrator == "flow":
+            networks, curves = follow_flow(networks, sets["train"], sets["test"], phase.steps, rate, progress=progress_of_steps)
+        else:
+            networks, curves = descend(
+                networks,
+                sets["train"],
+                sets["test"],
+                phase.steps,
+                rate,
+                phase.batch_size,
+                streams,
+                progress=progress_of_steps,
+            )
         turns[phase.name].append(curves)
         final[phase.name] = networks
         losses |= {f"{phase.name}_train": curves.train[:, -1], f"{phase.name}_test": curves.test[:, -1]}

@@ -14,7 +14,8 @@ from pntk.curriculum import Phase
 from pntk.data import PatternBlock, draw_phase_data, pattern_block
 from pntk.network import MultitaskModule, Networks, base_networks
 from pntk.tasks import Environment, encode
-from pntk.training.descent import descend, mean_loss
+from pntk.training.descent import descend
+from pntk.training.workspace import mean_loss
 from study.bench.measure import cpu_seconds
 from study.sheets import Sheet, print_sheet
 from study.threads import threads

@@ -12,8 +12,9 @@ from pntk.network import Networks, base_networks, forward, scaled
 from pntk.randomness import stream
 from pntk.tasks import Environment, encode
 from pntk.training import descent
-from pntk.training.descent import descend, mean_loss
+from pntk.training.descent import descend
 from pntk.training.recorder import Curves, recorded_steps
+from pntk.training.workspace import mean_loss
 from tests.oracles import naive_training
 
 ENVIRONMENT = Environment()
