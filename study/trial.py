@@ -163,7 +163,8 @@ def run_block(block: Block, device: str = "cpu", progress: Progress | None = Non
 def _phase_data(cell: Cell, phase: Phase, draw: Draw, redraw: int = 0) -> PhaseData:
     settings = cell.settings
     disjoint = settings.test_draw == "disjoint"
-    return draw_phase_data(cell.environment, phase, draw.data_seed, settings.train_patterns, settings.test_patterns, disjoint)
+    sizes = settings.train_patterns, settings.test_patterns
+    return draw_phase_data(cell.environment, phase, draw.data_seed, *sizes, disjoint, redraw)
 
 
 def start_of(cell: Cell, network: Networks, data: PhaseData) -> Start:

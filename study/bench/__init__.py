@@ -9,6 +9,7 @@ from rich.console import Console
 
 from study.bench.analysis import bench_analysis
 from study.bench.entk import bench_entk
+from study.bench.flow import bench_flow
 from study.bench.silhouette import bench_silhouette
 from study.bench.train import bench_train
 
@@ -17,4 +18,5 @@ BENCHES: dict[str, Callable[[Console], dict[str, Any]]] = {
     "entk": bench_entk,
     "silhouette": bench_silhouette,
     "analysis": bench_analysis,
+    "flow": bench_flow,
 }

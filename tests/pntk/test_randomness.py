@@ -39,6 +39,9 @@ def test_data_depend_on_the_data_seed_and_the_phase_only() -> None:
     other = draw_phase_data(environment, Phase("other", (1.0,), 1, 0.01), 4, 500, 500)
     assert not np.array_equal(data.train, other.train)
     assert not np.array_equal(data.train, data.test)
+    redrawn = draw_phase_data(environment, SINGLE, 4, 500, 500, redraw=1)
+    assert not np.array_equal(data.train, redrawn.train)
+    assert not np.array_equal(data.test, redrawn.test)
 
 
 def test_unseen_is_all_that_training_never_saw_and_disjoint_tests_are() -> None:

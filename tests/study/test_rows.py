@@ -123,6 +123,23 @@ def test_foreign_keys_are_read_as_they_were_meant(tmp_path: Path) -> None:
     assert list(read_rows(tmp_path)["data_seed"]) == [3, 3]
 
 
+def test_the_measurement_is_repeated_on_other_starts_and_on_other_data() -> None:
+    raw = yaml.safe_load(SMALL)
+    raw["settings"] |= {"kmeans_repeats": 2, "data_redraws": 2, "kmeans_restarts": 1}
+    block = make_plan(parse_sweep(raw)).blocks()[0]
+    result = run_block(block)
+    for measured, row in zip(result.measured, rows_of(result, "small", {}), strict=True):
+        for name in ("svd_right", "inputs"):
+            assert len({measured.silhouettes[name], *measured.data[name]}) == 3  # three draws of the data
+        assert len({measured.silhouettes["svd_right"], *measured.kmeans["svd_right"]}) > 1
+        assert row["repeat_data_svd_right"] == measured.data["svd_right"]
+        assert row["repeat_kmeans_inputs"] == measured.kmeans["inputs"]
+    plain = yaml.safe_load(SMALL)
+    assert run_block(make_plan(parse_sweep(plain)).blocks()[0]).losses["multi_test"] == pytest.approx(
+        result.losses["multi_test"]
+    )
+
+
 def test_a_wobble_in_a_later_turn_is_no_divergence() -> None:
     raw = yaml.safe_load(SMALL)
     raw["curricula"]["brief"] = {
