@@ -160,7 +160,7 @@ def _console() -> Console:
 def _run(options: argparse.Namespace, console: Console) -> int:
     from study.plan import make_plan
     from study.run import run
-    from study.sweep import load_sweep
+    from study.sweep_file import load_sweep
 
     sweep = load_sweep(options.sweep, tuple(options.assignments))
     tracking = sweep.wandb if options.wandb is None else sweep.wandb.model_copy(update={"mode": options.wandb})
@@ -171,7 +171,7 @@ def _analyse(options: argparse.Namespace, console: Console) -> int:
     from study.folder import stored_plan
     from study.plan import make_plan
     from study.run import report
-    from study.sweep import load_sweep
+    from study.sweep_file import load_sweep
 
     plan = make_plan(load_sweep(options.sweep)) if options.sweep else stored_plan(options.out)
     report(plan, options.out, console)

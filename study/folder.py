@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from study.plan import Plan, make_plan
-from study.sweep import Sweep, SweepError, parse_sweep
+from study.sweep import Sweep, SweepError
+from study.sweep_file import parse_sweep
 
 FILE = "sweep.json"
 

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
-from pydantic import ValidationError
-
 from pntk.curriculum import Curriculum, Phase
 from pntk.tasks import Environment
-from study.sweep import CellSpec, PaperValues, Settings, Sweep, SweepError, one_line, seed_list
+from study.contrasts import Contrast, check_primary, contrasts_of
+from study.grid import axes_of, grid_name, some, validated
+from study.sweep import CellSpec, Settings, Sweep, SweepError, seed_list
 
 LARGEST_PATTERN_SET = 2_000_000
 
@@ -48,15 +48,6 @@ class Block:
 
 
 @dataclass(frozen=True)
-class Contrast:
-    """Cells compared seed by seed: (first, second) pairs, several where contrasts are pooled."""
-
-    name: str
-    pairs: tuple[tuple[str, str], ...]
-    paper: dict[str, PaperValues]
-
-
-@dataclass(frozen=True)
 class Plan:
     sweep: Sweep
     cells: tuple[Cell, ...]
@@ -85,7 +76,7 @@ class Plan:
         for cell in self.cells:
             if cell.name == name:
                 return cell
-        raise SweepError(f"cell = {name!r}: unknown; allowed: {_some([cell.name for cell in self.cells])}")
+        raise SweepError(f"cell = {name!r}: unknown; allowed: {some([cell.name for cell in self.cells])}")
 
 
 def make_plan(sweep: Sweep) -> Plan:
@@ -94,9 +85,9 @@ def make_plan(sweep: Sweep) -> Plan:
     Raises:
         SweepError: the first impossible design, in one line.
     """
-    _validated(sweep.settings | {"curriculum": sweep.settings.get("curriculum", "-")}, "settings")
+    validated(sweep.settings | {"curriculum": sweep.settings.get("curriculum", "-")}, "settings")
     named = {name: dict(spec or {}) for name, spec in sweep.cells.items()}
-    for values in itertools.product(*_axes(sweep).values()) if sweep.grid else ():
+    for values in itertools.product(*axes_of(sweep).values()) if sweep.grid else ():
         chosen = dict(zip(sweep.grid, values, strict=True))
         name = grid_name(chosen)
         if name in named:
@@ -106,44 +97,18 @@ def make_plan(sweep: Sweep) -> Plan:
         raise SweepError("cells: a sweep needs cells, a grid, or both")
     cells = tuple(_cell(sweep, name, overrides) for name, overrides in named.items())
     by_name = {cell.name: cell for cell in cells}
-    contrasts = _contrasts(sweep, by_name)
-    _check_primary(sweep, by_name, contrasts)
+    contrasts = contrasts_of(sweep, by_name)
+    check_primary(sweep, by_name, contrasts)
     return Plan(sweep, cells, contrasts)
-
-
-def grid_name(values: dict[str, Any]) -> str:
-    """The name of a grid cell, for example `init_scale=10,curriculum=short`."""
-    return ",".join(f"{axis}={value:g}" if isinstance(value, float) else f"{axis}={value}" for axis, value in values.items())
-
-
-def _axes(sweep: Sweep) -> dict[str, list[Any]]:
-    """Grid axes with their values read as the field they set, so that 1e-3 and 0.001 are one cell."""
-    axes = {}
-    for axis, values in sweep.grid.items():
-        if axis not in Settings.model_fields or axis == "estimators":
-            allowed = ", ".join(name for name in Settings.model_fields if name != "estimators")
-            raise SweepError(f"grid.{axis}: unknown axis; allowed: {allowed}")
-        if not values:
-            raise SweepError(f"grid.{axis} = []: needs at least one value")
-        base = {"curriculum": "-"} | sweep.settings
-        axes[axis] = [getattr(_validated(base | {axis: value}, "grid", Settings), axis) for value in values]
-    return axes
-
-
-def _validated(values: dict[str, Any], where: str, model: type[Settings] = Settings) -> Any:
-    try:
-        return model.model_validate(values)
-    except ValidationError as error:
-        raise SweepError(one_line(error, where, model)) from None
 
 
 def _cell(sweep: Sweep, name: str, overrides: dict[str, Any]) -> Cell:
     where = f"cells.{name}"
-    spec: CellSpec = _validated(sweep.settings | overrides, where, CellSpec)
+    spec: CellSpec = validated(sweep.settings | overrides, where, CellSpec)
     settings = Settings.model_validate(spec.model_dump(exclude={"seeds"}))
     environment = Environment(settings.stimulus_pools, settings.response_pools, settings.features)
     if settings.curriculum not in sweep.curricula:
-        raise SweepError(f"{where}.curriculum = {settings.curriculum!r}: allowed: {_some(list(sweep.curricula))}")
+        raise SweepError(f"{where}.curriculum = {settings.curriculum!r}: allowed: {some(list(sweep.curricula))}")
     curriculum = _curriculum(sweep, name, settings, environment)
     if settings.clusters >= min(settings.train_patterns, settings.test_patterns):
         raise SweepError(
@@ -220,84 +185,3 @@ def _curriculum(sweep: Sweep, name: str, settings: Settings, environment: Enviro
         rate = phase.learning_rate or settings.learning_rate
         phases.append(Phase(phase.name, counts, phase.steps, rate, phase.batch_size))
     return Curriculum(tuple(phases), spec.cycles)
-
-
-def _contrasts(sweep: Sweep, cells: dict[str, Cell]) -> tuple[Contrast, ...]:
-    found: dict[str, Contrast] = {}
-    for name, spec in sweep.contrasts.items():
-        where = f"contrasts.{name}"
-        if spec.pooled is not None:
-            missing = [part for part in spec.pooled if part not in found]
-            if missing:
-                raise SweepError(f"{where}.pooled = {missing}: must name contrasts above it; allowed: {_some(list(found))}")
-            pairs = tuple(pair for part in spec.pooled for pair in found[part].pairs)
-            if len(set(pairs)) < len(pairs):
-                raise SweepError(f"{where}.pooled = {list(spec.pooled)}: takes the same pair of cells twice")
-            found[name] = Contrast(name, pairs, spec.paper)
-        elif spec.axis is None:
-            found[name] = Contrast(name, (_pair(where, cells, spec.first, spec.second),), spec.paper)
-        else:
-            found |= {c.name: c for c in _along_axis(sweep, name, where, cells)}
-        _check_paper(where, spec.paper, cells, found)
-    return tuple(found.values())
-
-
-def _check_paper(where: str, paper: Mapping[str, PaperValues], cells: dict[str, Cell], found: dict[str, Contrast]) -> None:
-    """The paper's values must belong to a phase of the compared cells."""
-    last = list(found.values())[-1]
-    phases = {phase.name for pair in last.pairs for name in pair for phase in cells[name].curriculum.phases}
-    for phase in paper:
-        if phase not in phases:
-            raise SweepError(f"{where}.paper.{phase}: no such phase; allowed: {_some(sorted(phases))}")
-
-
-def _check_primary(sweep: Sweep, cells: dict[str, Cell], contrasts: Sequence[Contrast]) -> None:
-    """The primary comparison must be one that the sweep makes."""
-    primary = sweep.primary
-    if primary is None:
-        return
-    named = {contrast.name: contrast for contrast in contrasts}
-    if primary.contrast not in named:
-        raise SweepError(f"primary.contrast = {primary.contrast!r}: allowed: {_some(list(named))}")
-    for name in {name for pair in named[primary.contrast].pairs for name in pair}:
-        phases = [phase.name for phase in cells[name].curriculum.phases]
-        if primary.phase not in phases:
-            raise SweepError(f"primary.phase = {primary.phase!r}: allowed: {_some(phases)}, the phases of cell {name!r}")
-        estimators = cells[name].settings.estimators
-        if primary.estimator not in estimators:
-            allowed = _some(list(estimators))
-            raise SweepError(f"primary.estimator = {primary.estimator!r}: allowed: {allowed}, the estimators of cell {name!r}")
-
-
-def _along_axis(sweep: Sweep, name: str, where: str, cells: dict[str, Cell]) -> list[Contrast]:
-    spec, axes = sweep.contrasts[name], _axes(sweep)
-    if spec.axis not in axes:
-        raise SweepError(f"{where}.axis = {spec.axis!r}: allowed: {_some(list(axes))}")
-    for end in ("first", "second"):
-        if getattr(spec, end) not in axes[spec.axis]:
-            raise SweepError(f"{where}.{end} = {getattr(spec, end)!r}: must be a value of grid.{spec.axis}: {axes[spec.axis]}")
-    others = {axis: values for axis, values in axes.items() if axis != spec.axis}
-    contrasts = []
-    for values in itertools.product(*others.values()):
-        rest = dict(zip(others, values, strict=True))
-        ends = [grid_name({axis: rest.get(axis, getattr(spec, end)) for axis in axes}) for end in ("first", "second")]
-        full = f"{name}[{grid_name(rest)}]" if rest else name
-        contrasts.append(Contrast(full, (_pair(where, cells, *ends),), spec.paper))
-    return contrasts
-
-
-def _pair(where: str, cells: dict[str, Cell], first: Any, second: Any) -> tuple[str, str]:
-    for end, name in (("first", first), ("second", second)):
-        if name not in cells:
-            raise SweepError(f"{where}.{end} = {name!r}: no such cell; allowed: {_some(list(cells))}")
-    if first == second:
-        raise SweepError(f"{where}: compares the cell {first!r} with itself")
-    if not set(cells[first].draws) & set(cells[second].draws):
-        raise SweepError(f"{where}: the cells {first!r} and {second!r} have no common seeds, so no pairs can be made")
-    if not {p.name for p in cells[first].curriculum.phases} & {p.name for p in cells[second].curriculum.phases}:
-        raise SweepError(f"{where}: the cells {first!r} and {second!r} have no phase in common")
-    return first, second
-
-
-def _some(names: Sequence[str], most: int = 12) -> str:
-    return ", ".join(names[:most]) + (f", ... ({len(names)} in all)" if len(names) > most else "")

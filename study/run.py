@@ -13,7 +13,8 @@ from rich.console import Console
 from pntk.data import draw_phase_data, pattern_block
 from pntk.network import base_networks
 from pntk.training.descent import descend
-from study.analysis import analyse, contrasts_of_rows, phases_of, predictors_of
+from study.analysis import analyse
+from study.comparisons import contrasts_of_rows, phases_of, predictors_of
 from study.folder import claim
 from study.output import print_analysis, write_analysis
 from study.plan import Block, Cell, Plan

@@ -11,7 +11,7 @@ from rich.console import Console
 from scipy.stats import bootstrap, pearsonr
 
 from study.analysis import analyse
-from study.plan import Contrast
+from study.contrasts import Contrast
 from study.statistics.intervals import RESAMPLES
 
 PAIRS, PREDICTORS, PHASES = 400, 10, ("single", "multi")

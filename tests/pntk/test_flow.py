@@ -7,8 +7,9 @@ import pytest
 import torch
 
 from pntk.network import Networks
+from pntk.training.chebyshev import chebyshev_step, integrate, largest_curvature, stages_needed
 from pntk.training.descent import descend
-from pntk.training.flow import chebyshev_step, follow_flow, integrate, largest_curvature, stages_needed
+from pntk.training.flow import follow_flow
 from pntk.training.workspace import Workspace
 from tests.oracles import naive_training
 from tests.pntk.test_descent import ENVIRONMENT, assert_same, encode, setting

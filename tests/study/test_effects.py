@@ -28,7 +28,7 @@ from study.statistics.verdicts import (
     judge,
     prediction_verdict,
 )
-from study.sweep import parse_sweep
+from study.sweep_file import parse_sweep
 from study.trial import rows_of, run_block
 from tests.study.conftest import SMALL
 from tests.study.test_permutation import some_pairs

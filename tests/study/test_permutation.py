@@ -8,7 +8,7 @@ import pytest
 from scipy import stats
 
 from study.analysis import analyse
-from study.plan import Contrast
+from study.contrasts import Contrast
 from study.statistics.correlations import centred, r20
 from study.statistics.pairs import Pairs, make_pairs
 from study.statistics.permutation import centred_under, grid_of, max_t, p_value, permutations, r20_null, sign_flip_p

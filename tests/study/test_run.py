@@ -17,7 +17,7 @@ import pytest
 
 from study.plan import make_plan
 from study.rows import read_rows
-from study.sweep import load_sweep
+from study.sweep_file import load_sweep
 from study.trial import run_block
 from tests.study.conftest import ENVIRONMENT, ROOT, study, study_here
 

@@ -7,8 +7,9 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from study.analysis import analyse, contrasts_of_rows
-from study.plan import Contrast
+from study.analysis import analyse
+from study.comparisons import contrasts_of_rows
+from study.contrasts import Contrast
 from study.statistics.correlations import CORRELATIONS, centred, pearson, r20, raw
 from study.statistics.intervals import bca, estimates, occurrences
 from study.statistics.pairs import Pairs, make_pairs

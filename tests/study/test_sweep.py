@@ -8,7 +8,8 @@ import pytest
 import yaml
 
 from study.plan import Draw, make_plan
-from study.sweep import SweepError, load_sweep, parse_sweep
+from study.sweep import SweepError
+from study.sweep_file import load_sweep, parse_sweep
 from tests.study.conftest import ROOT, SMALL, study, study_here
 
 PAPER = ROOT / "sweeps" / "paper.yaml"

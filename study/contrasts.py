@@ -1,0 +1,105 @@
+"""Contrasts of a sweep: which cells are compared, seed by seed, and what the source study found there."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from study.grid import axes_of, grid_name, some
+from study.sweep import PaperValues, Sweep, SweepError
+
+if TYPE_CHECKING:
+    from study.plan import Cell
+
+
+@dataclass(frozen=True)
+class Contrast:
+    """Cells compared seed by seed: (first, second) pairs, several where contrasts are pooled."""
+
+    name: str
+    pairs: tuple[tuple[str, str], ...]
+    paper: dict[str, PaperValues]
+
+
+def contrasts_of(sweep: Sweep, cells: dict[str, Cell]) -> tuple[Contrast, ...]:
+    """Every contrast of the sweep, resolved.
+
+    Raises:
+        SweepError: the first impossible contrast, in one line.
+    """
+    found: dict[str, Contrast] = {}
+    for name, spec in sweep.contrasts.items():
+        where = f"contrasts.{name}"
+        if spec.pooled is not None:
+            missing = [part for part in spec.pooled if part not in found]
+            if missing:
+                raise SweepError(f"{where}.pooled = {missing}: must name contrasts above it; allowed: {some(list(found))}")
+            pairs = tuple(pair for part in spec.pooled for pair in found[part].pairs)
+            if len(set(pairs)) < len(pairs):
+                raise SweepError(f"{where}.pooled = {list(spec.pooled)}: takes the same pair of cells twice")
+            found[name] = Contrast(name, pairs, spec.paper)
+        elif spec.axis is None:
+            found[name] = Contrast(name, (_pair(where, cells, spec.first, spec.second),), spec.paper)
+        else:
+            found |= {c.name: c for c in _along_axis(sweep, name, where, cells)}
+        _check_paper(where, spec.paper, cells, found)
+    return tuple(found.values())
+
+
+def _check_paper(where: str, paper: Mapping[str, PaperValues], cells: dict[str, Cell], found: dict[str, Contrast]) -> None:
+    """The paper's values must belong to a phase of the compared cells."""
+    last = list(found.values())[-1]
+    phases = {phase.name for pair in last.pairs for name in pair for phase in cells[name].curriculum.phases}
+    for phase in paper:
+        if phase not in phases:
+            raise SweepError(f"{where}.paper.{phase}: no such phase; allowed: {some(sorted(phases))}")
+
+
+def check_primary(sweep: Sweep, cells: dict[str, Cell], contrasts: Sequence[Contrast]) -> None:
+    """The primary comparison must be one that the sweep makes."""
+    primary = sweep.primary
+    if primary is None:
+        return
+    named = {contrast.name: contrast for contrast in contrasts}
+    if primary.contrast not in named:
+        raise SweepError(f"primary.contrast = {primary.contrast!r}: allowed: {some(list(named))}")
+    for name in {name for pair in named[primary.contrast].pairs for name in pair}:
+        phases = [phase.name for phase in cells[name].curriculum.phases]
+        if primary.phase not in phases:
+            raise SweepError(f"primary.phase = {primary.phase!r}: allowed: {some(phases)}, the phases of cell {name!r}")
+        estimators = cells[name].settings.estimators
+        if primary.estimator not in estimators:
+            allowed = some(list(estimators))
+            raise SweepError(f"primary.estimator = {primary.estimator!r}: allowed: {allowed}, the estimators of cell {name!r}")
+
+
+def _along_axis(sweep: Sweep, name: str, where: str, cells: dict[str, Cell]) -> list[Contrast]:
+    spec, axes = sweep.contrasts[name], axes_of(sweep)
+    if spec.axis not in axes:
+        raise SweepError(f"{where}.axis = {spec.axis!r}: allowed: {some(list(axes))}")
+    for end in ("first", "second"):
+        if getattr(spec, end) not in axes[spec.axis]:
+            raise SweepError(f"{where}.{end} = {getattr(spec, end)!r}: must be a value of grid.{spec.axis}: {axes[spec.axis]}")
+    others = {axis: values for axis, values in axes.items() if axis != spec.axis}
+    contrasts = []
+    for values in itertools.product(*others.values()):
+        rest = dict(zip(others, values, strict=True))
+        ends = [grid_name({axis: rest.get(axis, getattr(spec, end)) for axis in axes}) for end in ("first", "second")]
+        full = f"{name}[{grid_name(rest)}]" if rest else name
+        contrasts.append(Contrast(full, (_pair(where, cells, *ends),), spec.paper))
+    return contrasts
+
+
+def _pair(where: str, cells: dict[str, Cell], first: Any, second: Any) -> tuple[str, str]:
+    for end, name in (("first", first), ("second", second)):
+        if name not in cells:
+            raise SweepError(f"{where}.{end} = {name!r}: no such cell; allowed: {some(list(cells))}")
+    if first == second:
+        raise SweepError(f"{where}: compares the cell {first!r} with itself")
+    if not set(cells[first].draws) & set(cells[second].draws):
+        raise SweepError(f"{where}: the cells {first!r} and {second!r} have no common seeds, so no pairs can be made")
+    if not {p.name for p in cells[first].curriculum.phases} & {p.name for p in cells[second].curriculum.phases}:
+        raise SweepError(f"{where}: the cells {first!r} and {second!r} have no phase in common")
+    return first, second
