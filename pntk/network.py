@@ -113,6 +113,11 @@ class MultitaskModule(nn.Module):
         self.W1, self.W2, self.V1, self.V2 = (nn.Parameter(w[index].clone()) for w in networks.weights)
         self.bias = networks.bias
 
+    def networks(self) -> Networks:
+        """The module's weights as a block of one, detached."""
+        w1, w2, v1, v2 = (weights.detach()[None] for weights in (self.W1, self.W2, self.V1, self.V2))
+        return Networks(w1, w2, v1, v2, self.bias)
+
     def forward(self, inputs: Tensor) -> Tensor:
         """Outputs (..., R) for inputs (..., S + T)."""
         stimuli, tasks = inputs[..., : self.W1.shape[0]], inputs[..., self.W1.shape[0] :]

@@ -21,8 +21,7 @@ def naive_training(
         optimiser.zero_grad()
         (module(inputs) - targets).square().sum().backward()
         optimiser.step()
-    weights = [p.detach()[None] for p in (module.W1, module.W2, module.V1, module.V2)]
-    return Networks(*weights, bias=networks.bias), (module(inputs) - targets).square().mean().item()
+    return module.networks(), (module(inputs) - targets).square().mean().item()
 
 
 def output_gradients(module: MultitaskModule, inputs: torch.Tensor) -> torch.Tensor:

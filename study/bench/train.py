@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -12,10 +13,12 @@ from torch.func import functional_call, grad, stack_module_state, vmap
 
 from pntk.curriculum import Phase
 from pntk.data import PatternBlock, draw_phase_data, pattern_block
-from pntk.network import MultitaskModule, Networks, base_networks
+from pntk.network import MultitaskModule, Networks, base_networks, scaled
 from pntk.tasks import Environment, encode
 from pntk.training.descent import descend
+from pntk.training.flow import follow_flow
 from pntk.training.workspace import mean_loss
+from study.bench.jax_baseline import jax_training
 from study.bench.measure import cpu_seconds
 from study.sheets import Sheet, print_sheet
 from study.threads import threads
@@ -23,7 +26,7 @@ from study.threads import threads
 HIDDEN, PATTERNS, RATE = 200, 500, 0.01
 VMAP_NETWORKS = 20
 BLOCKS = {1: 400, 8: 100, 64: 40}  # networks a block: steps timed
-NAIVE_STEPS, VMAP_STEPS, CHECK_STEPS = 150, 15, 500
+NAIVE_STEPS, VMAP_STEPS, CHECK_STEPS, EQUAL_LOSS_STEPS = 150, 15, 500, 10_000
 
 
 def naive(module: MultitaskModule, inputs: torch.Tensor, targets: torch.Tensor, steps: int) -> None:
@@ -60,8 +63,50 @@ def _setting(count: int) -> tuple[Networks, PatternBlock, torch.Tensor, torch.Te
     return networks, pattern_block(environment, ids, torch.float32), inputs, targets
 
 
+def _equal_loss(console: Console) -> dict[str, float]:
+    """CPU time to the losses of the baseline regime's single-task phase: naive steps, our steps, the flow, jax."""
+    environment, phase = Environment(), Phase("single", (1.0,), EQUAL_LOSS_STEPS, RATE)
+    drawn = draw_phase_data(environment, phase, 0, PATTERNS, PATTERNS)
+    train, test = (pattern_block(environment, [ids], torch.float32) for ids in (drawn.train, drawn.test))
+    inputs, targets = (torch.from_numpy(array).float() for array in encode(environment, drawn.train))
+    rows, totals, worst = [], dict.fromkeys(("naive", "descent", "flow", "jax"), 0.0), 0.0
+    for name, scale in (("standard", 1.0), ("large", 10.0)):
+        networks = scaled(base_networks(environment, HIDDEN, [0]), scale, "hidden").to(torch.float32)
+        module = MultitaskModule(networks)
+        seconds = {"naive": _cpu(partial(naive, module, inputs, targets, phase.steps))[0]}
+        expected, expected_test = (mean_loss(module.networks(), data).item() for data in (train, test))
+        seconds["descent"], (_, curves) = _cpu(partial(descend, networks, train, test, phase.steps, RATE))
+        seconds["flow"], (_, flow) = _cpu(partial(follow_flow, networks, train, test, phase.steps, RATE))
+        jax_train = jax_training(networks, inputs, targets, RATE)
+        if jax_train is not None:
+            jax_train(phase.steps)  # compiles
+            seconds["jax"], _ = _cpu(partial(jax_train, phase.steps))
+        off = [flow.train[0, -1] / expected - 1, flow.test[0, -1] / expected_test - 1]
+        worst = max(worst, abs(off[0]), abs(off[1]), abs(curves.train[0, -1] / expected - 1))
+        for method, value in seconds.items():
+            totals[method] += value
+        texts = [f"{seconds[m]:.2f} s" if m in seconds else "not installed" for m in totals]
+        rows.append([name, *texts, f"{expected:.3g}", *(f"{100 * value:+.2f} %" for value in off)])
+    headings = ["network", "naive steps", "our steps", "our flow", "jax jit + scan", "training loss"]
+    title = f"CPU time to equal losses: {EQUAL_LOSS_STEPS:,} full-batch steps of {RATE}, or the flow for as long"
+    print_sheet(console, Sheet(title, [*headings, "flow, train", "flow, test"], rows))
+    numbers = {"ratio_to_equal_loss_to_naive": totals["flow"] / totals["naive"], "equal_loss_largest_difference": worst}
+    if totals["jax"]:
+        numbers |= {
+            "ratio_to_equal_loss_to_jax": totals["flow"] / totals["jax"],
+            "ratio_step_to_jax": totals["descent"] / totals["jax"],
+        }
+    return numbers
+
+
+def _cpu(work: Callable[[], Any]) -> tuple[float, Any]:
+    start = time.process_time()
+    result = work()
+    return time.process_time() - start, result
+
+
 def bench_train(console: Console) -> dict[str, Any]:
-    """CPU milliseconds per gradient step and network, and the ratio to the naive loop."""
+    """CPU milliseconds per gradient step and network, CPU time to equal losses, and their ratios to the naive loop."""
     settings = {count: _setting(count) for count in (*BLOCKS, VMAP_NETWORKS)}
     networks, merged, inputs, targets = settings[1]
     module = MultitaskModule(networks)
@@ -79,6 +124,7 @@ def bench_train(console: Console) -> dict[str, Any]:
             block = settings[count]
             methods[f"ours_{count}"] = partial(descend, block[0], block[1], block[1], steps, RATE, records=2)
         seconds = cpu_seconds(methods)
+        equal = _equal_loss(console)
     work = {"naive": NAIVE_STEPS, "vmap": VMAP_STEPS * VMAP_NETWORKS} | {f"ours_{c}": c * s for c, s in BLOCKS.items()}
     milliseconds = {name: 1e3 * seconds[name] / work[name] for name in methods}
     names = {"naive": "nn.Module + autograd + SGD (naive)", "vmap": f"torch.func.vmap, {VMAP_NETWORKS} networks"}
@@ -94,4 +140,5 @@ def bench_train(console: Console) -> dict[str, Any]:
         "milliseconds_per_step": milliseconds,
         "ratio_step_to_naive": milliseconds["ours_8"] / milliseconds["naive"],
         "relative_loss_difference": difference,
+        **equal,
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -12,18 +13,28 @@ from rich.console import Console
 
 from study.bench import BENCHES
 from study.bench import analysis as analysis_bench
+from study.bench import flow as flow_bench
 from study.bench import silhouette as silhouette_bench
 from study.bench import train as train_bench
+from study.bench.jax_baseline import jax_training
 from tests.study.conftest import study_here
 
 
 def test_bench_train_compares_equal_losses(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, value in {"NAIVE_STEPS": 5, "VMAP_STEPS": 2, "CHECK_STEPS": 100, "BLOCKS": {1: 5, 8: 2, 64: 1}}.items():
+    for name, value in {
+        "NAIVE_STEPS": 5,
+        "VMAP_STEPS": 2,
+        "CHECK_STEPS": 100,
+        "BLOCKS": {1: 5, 8: 2, 64: 1},
+        "EQUAL_LOSS_STEPS": 300,
+    }.items():
         monkeypatch.setattr(train_bench, name, value)
     numbers = BENCHES["train"](Console(quiet=True))
     assert numbers["relative_loss_difference"] < 1e-3
     assert set(numbers["milliseconds_per_step"]) == {"naive", "vmap", "ours_1", "ours_8", "ours_64"}
     assert numbers["ratio_step_to_naive"] > 0
+    assert numbers["ratio_to_equal_loss_to_naive"] > 0
+    assert numbers["equal_loss_largest_difference"] < 0.05
 
 
 def test_the_vmap_baseline_takes_the_naive_steps() -> None:
@@ -50,3 +61,25 @@ def test_bench_entk_compares_equal_kernels_and_writes_json(tmp_path: Path) -> No
     numbers = json.loads((tmp_path / "entk.json").read_text())
     assert numbers["relative_difference"] < 1e-10
     assert "times faster" in done.stdout
+
+
+def test_jax_takes_the_same_steps_where_it_is_installed() -> None:
+    networks, _, inputs, targets = train_bench._setting(1)
+    train = jax_training(networks, inputs[0], targets[0], train_bench.RATE)
+    if importlib.util.find_spec("jax") is None:
+        assert train is None
+        return
+    module = train_bench.MultitaskModule(networks)
+    train_bench.naive(module, inputs[0], targets[0], 20)
+    assert train is not None
+    assert train(20) == pytest.approx((module(inputs[0]) - targets[0]).square().mean().item(), rel=1e-4)
+
+
+def test_bench_flow_compares_the_integrators_on_the_same_seeds(monkeypatch: pytest.MonkeyPatch) -> None:
+    short = {name: (200, rates) for name, (_, rates) in flow_bench.REGIMES.items()}
+    monkeypatch.setattr(flow_bench, "REGIMES", short)
+    numbers = flow_bench.bench_flow(Console(quiet=True), seeds=3)
+    for name in ("baseline_standard", "baseline_large", "lr_tuned_large"):
+        assert numbers[name]["same_silhouettes"]
+        assert numbers[name]["single_train"]["relative"] < 0.05
+    assert set(numbers["baseline_multi_test"]) == {"gd", "flow"}
