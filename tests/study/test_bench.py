@@ -14,6 +14,7 @@ from rich.console import Console
 from study.bench import BENCHES
 from study.bench import analysis as analysis_bench
 from study.bench import flow as flow_bench
+from study.bench import scale as scale_bench
 from study.bench import silhouette as silhouette_bench
 from study.bench import train as train_bench
 from study.bench.jax_baseline import jax_training
@@ -83,3 +84,12 @@ def test_bench_flow_compares_the_integrators_on_the_same_seeds(monkeypatch: pyte
         assert numbers[name]["same_silhouettes"]
         assert numbers[name]["single_train"]["relative"] < 0.05
     assert set(numbers["baseline_multi_test"]) == {"gd", "flow"}
+
+
+def test_the_cost_model_fits_what_it_is_made_of_and_workers_work() -> None:
+    points = [{"hidden": h, "distinct": n, "seconds": 1e-4 + 2e-9 * h * n} for h in (50, 800) for n in (100, 5000)]
+    assert scale_bench.fitted(points) == pytest.approx((1e-4, 2e-9))
+    seconds, distinct = scale_bench.seconds_per_step(20, 100, rounds=1)
+    assert seconds > 0
+    assert 90 < distinct <= 100
+    assert scale_bench._work(0.05) > 0
