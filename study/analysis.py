@@ -7,7 +7,7 @@ relied on; and what a mixed model makes of all of it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
@@ -23,10 +23,10 @@ from study.statistics.mixed import mixed_model
 from study.statistics.pairs import Pairs
 from study.statistics.permutation import (
     PERMUTATIONS,
-    Grid,
     centred_under,
     fisher,
     grid_of,
+    induced,
     max_t,
     p_value,
     permutations,
@@ -42,10 +42,11 @@ from study.sweep import Primary
 SCHEMA = 2
 SIGN_FLIP = "sign flips of seeds"
 PERMUTED = "permutations of seeds"
+PERMUTED_STATISTICS = ("centred", "within_first", "within_second")
 
 
 def estimates_of(
-    comparison: Comparison, centred_p: float | None, resamples: int, permutation_count: int
+    comparison: Comparison, p_values: Mapping[str, Mapping[str, float]], resamples: int, permutation_count: int
 ) -> Iterator[tuple[str, Estimate]]:
     """The statistics of one comparison by name, in the order of the argument."""
     pairs = comparison.pairs
@@ -63,8 +64,12 @@ def estimates_of(
         effects["log10_loss_difference"] = replace(effects["log10_loss_difference"], p=p, p_method=SIGN_FLIP)
     yield from effects.items()
     found = dict(zip(CORRELATIONS, estimates(list(CORRELATIONS.values()), pairs, resamples), strict=True))
-    if centred_p is not None:
-        found["centred"] = replace(found["centred"], p=centred_p, p_method=PERMUTED)
+    for name in PERMUTED_STATISTICS:
+        if "p" in p_values[name]:
+            found[name] = replace(found[name], p=p_values[name]["p"], p_method=PERMUTED)
+    for name in ("raw", "raw_between", "raw_within"):
+        found[name] = replace(found[name], p_method="none: mixes conditions and seeds")
+    found["r20"] = replace(found["r20"], p_method="none: see r20_null")
     yield "centred", found["centred"]
     yield "spearman", rank_correlation(pairs, "spearman")
     yield "kendall", rank_correlation(pairs, "kendall")
@@ -82,7 +87,10 @@ def _r20_null(pairs: Pairs, observed: Estimate, count: int) -> Estimate:
     n, units = len(pairs), pairs.units
     if observed.value is None or observed.reason:
         return Estimate(None, n=n, seeds=units, reason=observed.reason)
-    null = r20_null(pairs, count)
+    try:
+        null = r20_null(pairs, count)
+    except ValueError as reason:
+        return Estimate(None, n=n, seeds=units, reason=str(reason))
     if not np.isfinite(null).all() or len(null) == 0:
         return Estimate(None, n=n, seeds=units, reason="constant")
     low, middle, high = (float(q) for q in np.quantile(null, [0.025, 0.5, 0.975]))
@@ -93,31 +101,32 @@ def _r20_null(pairs: Pairs, observed: Estimate, count: int) -> Estimate:
 
 def _joint_permutation(
     comparisons: Sequence[Comparison], seeds: np.ndarray, count: int, primary: tuple[str, ...] | None
-) -> dict[tuple[str, str, str, str], dict[str, float]]:
-    """P values of every centred correlation from one set of permutations of all seeds: own, family-wise, FDR.
+) -> dict[tuple[str, ...], dict[str, float]]:
+    """P values of every seed-level correlation from one set of permutations of all seeds: own, family-wise, FDR.
 
-    The family is every comparison but the primary one. Comparisons that cannot be computed are no part of it.
+    Keys are those of comparisons with the statistic (`centred`, `within_first`, `within_second`) added. The family is
+    everything but the primary comparison's centred correlation. What cannot be computed is no part of it.
     """
     orders = permutations(len(seeds), count, 0)
-    identity = np.arange(len(seeds))[None]
-    groups: dict[tuple[str, str, str], list[tuple[Comparison, Grid]]] = {}
+    keys: list[tuple[str, ...]] = []
+    observed, nulls, own = [], [], []
     for comparison in comparisons:
-        if not unusable(comparison.pairs):
-            groups.setdefault(comparison.key[:3], []).append((comparison, grid_of(comparison.pairs, seeds)))
-    keys, observed, nulls, own = [], [], [], []
-    for members in groups.values():
-        grids = [grid for _, grid in members]
-        r, r_pairs = centred_under(grids, identity)
-        null, null_pairs = centred_under(grids, orders)
-        for i, (comparison, _) in enumerate(members):
-            if np.isfinite(r[0, i]) and np.isfinite(null[:, i]).all():
-                z, null_z = fisher(r[:, i], r_pairs[:, i])[0], fisher(null[:, i], null_pairs[:, i])
-                keys.append(comparison.key)
-                observed.append(z)
-                own.append(p_value(z, null_z))
-                nulls.append(null_z.astype(np.float32))
+        pairs = comparison.pairs
+        if unusable(pairs):
+            continue
+        here = induced(orders, seeds, np.unique(pairs.seed))
+        identity = np.arange(here.shape[1])[None]
+        sides = {"within_first": (pairs.x_first, pairs.y_first), "within_second": (pairs.x_second, pairs.y_second)}
+        for statistic, (x, y) in {"centred": (pairs.dx, pairs.dy), **sides}.items():
+            grids = [grid_of(pairs, x, y)]
+            z, null = (fisher(*centred_under(grids, o))[:, 0] for o in (identity, here))
+            if np.isfinite(z[0]) and np.isfinite(null).all():
+                keys.append((*comparison.key, statistic))
+                observed.append(z[0])
+                own.append(p_value(z[0], null))
+                nulls.append(null)
     found = {key: {"p": p} for key, p in zip(keys, own, strict=True)}
-    family = [i for i, key in enumerate(keys) if key != primary]
+    family = [i for i, key in enumerate(keys) if key != (*(primary or ()), "centred")]
     if family:
         adjusted = max_t(np.array(observed)[family], np.stack([nulls[i] for i in family], axis=1))
         discovered = false_discovery_control([own[i] for i in family])
@@ -146,12 +155,13 @@ def analyse(
     results, verdicts = [], []
     leading = _leading_predictor(frame, primary)
     for comparison in comparisons:
-        p_values = joint.get(comparison.key, {})
-        numbers = dict(estimates_of(comparison, p_values.get("p"), resamples, permutation_count))
+        p_values = {name: joint.get((*comparison.key, name), {}) for name in PERMUTED_STATISTICS}
+        numbers = dict(estimates_of(comparison, p_values, resamples, permutation_count))
         for name, estimate in numbers.items():
-            results.append(_entry(comparison, name, estimate, p_values, comparison.key == primary_key))
-        if comparison.predictor == leading:
-            verdicts += _verdicts(comparison, numbers)
+            results.append(_entry(comparison, name, estimate, p_values.get(name, {}), comparison.key == primary_key))
+        if comparison.predictor == leading and comparison.contrast.declared:
+            counts = p_values["centred"].get("p" if comparison.key == primary_key else "p_fwer")
+            verdicts += _verdicts(comparison, numbers | {"centred": replace(numbers["centred"], p=counts)})
     design = design_of(frame)
     return {
         "schema": SCHEMA,
@@ -192,8 +202,8 @@ def _entry(
         "predictor": predictor,
         "statistic": statistic,
         **asdict(estimate),
-        "p_fwer": p_values.get("p_fwer") if centred else None,
-        "p_fdr": p_values.get("p_fdr") if centred else None,
+        "p_fwer": p_values.get("p_fwer"),
+        "p_fdr": p_values.get("p_fdr"),
         "primary": primary and centred,
         "left_out_diverged": comparison.pairs.diverged,
         "left_out_undefined": comparison.pairs.undefined,
@@ -240,9 +250,10 @@ def _warnings(comparisons: Sequence[Comparison]) -> list[str]:
         pairs = comparison.pairs
         total = len(pairs) + pairs.diverged + pairs.undefined
         if pairs.diverged:
+            sides = ", ".join(f"{n} {side}" for side, n in _diverged_by_side(comparison).items())
             warnings[
-                f"{comparison.contrast.name}: {pairs.diverged} of {total} pairs left out because a network diverged; what "
-                "is left is a selection, and every number of this contrast may be biased by it."
+                f"{comparison.contrast.name}: {pairs.diverged} of {total} pairs left out because a network diverged ({sides}); "
+                "what is left is a selection, and every number of this contrast may be biased by it."
             ] = None
         if pairs.undefined:
             warnings[
@@ -250,6 +261,15 @@ def _warnings(comparisons: Sequence[Comparison]) -> list[str]:
                 f"{pairs.undefined} of {total} pairs left out because a number of theirs is not defined."
             ] = None
     return list(warnings)
+
+
+def _diverged_by_side(comparison: Comparison) -> dict[str, int]:
+    columns = {side: f"diverged_{side}" for side in ("first", "second")}
+    return {
+        side: int(comparison.rows[c].astype("boolean").fillna(False).sum())
+        for side, c in columns.items()
+        if c in comparison.rows
+    }
 
 
 def _variance(frame: pd.DataFrame) -> list[dict[str, object]]:

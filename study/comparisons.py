@@ -35,7 +35,7 @@ def contrasts_of_rows(frame: pd.DataFrame) -> tuple[Contrast, ...]:
     """For rows without a sweep file: every two cells that share seeds."""
     keys = {cell: set(zip(part["seed"], part["data_seed"], strict=True)) for cell, part in frame.groupby("cell")}
     return tuple(
-        Contrast(f"{first} against {second}", ((str(first), str(second)),), {})
+        Contrast(f"{first} against {second}", ((str(first), str(second)),), {}, declared=False)
         for first, second in itertools.combinations(sorted(keys), 2)
         if keys[first] & keys[second]
     )

@@ -16,11 +16,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Contrast:
-    """Cells compared seed by seed: (first, second) pairs, several where contrasts are pooled."""
+    """Cells compared seed by seed: (first, second) pairs, several where contrasts are pooled. Only a declared
+    contrast says which cell is expected to share more, so only declared ones get verdicts."""
 
     name: str
     pairs: tuple[tuple[str, str], ...]
     paper: dict[str, PaperValues]
+    declared: bool = True
 
 
 def contrasts_of(sweep: Sweep, cells: dict[str, Cell]) -> tuple[Contrast, ...]:

@@ -19,7 +19,7 @@ def print_analysis(console: Console, analysis: dict[str, Any]) -> None:
     print_sheet(console, cell_sheet(analysis))
     for sheet in (*reversed(list(sheets(analysis, analysis["outcomes"][0], everything=False))), *_general(analysis)):
         print_sheet(console, sheet)
-    for line in notes(analysis):
+    for line in (*rules(analysis), *notes(analysis)):
         console.print(line, highlight=False, markup=False)
     console.print(sentence(analysis), highlight=False, markup=False, style="bold")
 

@@ -95,7 +95,7 @@ def seed_sheet(analysis: dict[str, Any], contrast: str, outcome: str) -> Sheet |
     def cells(row: Row) -> list[str]:
         c = row["centred"]
         family = "primary" if c["primary"] else p_text(c["p_fwer"])
-        ranks = [number(row[kind]["value"]) or "none" for kind in ("spearman", "kendall")]
+        ranks = [number(row[kind]["value"]) or f"none: {row[kind]['reason']}" for kind in ("spearman", "kendall")]
         within = [with_interval(row[name]) for name in ("within_first", "within_second")]
         return [with_interval(c), p_text(c["p"]), family, p_text(c["p_fdr"]), *ranks, *within]
 
@@ -109,7 +109,7 @@ def replication_sheet(analysis: dict[str, Any], contrast: str, outcome: str) -> 
     def cells(row: Row) -> list[str]:
         parts = [with_interval(row["r20"]), number(row["r20"]["paper"]), with_interval(row["r20_null"]).removesuffix("*")]
         parts += [p_text(row["r20_null"]["p"]), with_interval(row["raw"]), number(row["raw"]["paper"])]
-        return parts + [number(row[name]["value"]) or "none" for name in ("raw_between", "raw_within")]
+        return parts + [number(row[name]["value"]) or f"none: {row[name]['reason']}" for name in ("raw_between", "raw_within")]
 
     headings = ["r20", "paper", "r20 without seed link", "p", "raw r", "paper", "of it between", "of it within"]
     return _by_phase(analysis, contrast, outcome, "Replication statistics.", headings, cells)
@@ -136,7 +136,14 @@ def model_sheet(analysis: dict[str, Any], contrast: str, outcome: str) -> Sheet 
         mixed = [with_interval(row[f"mixed_{name}"]) for name in ("condition", "within", "mean")]
         return [*(with_interval(row[name]) for name in names), *mixed]
 
-    headings = ["reliability: k-means", "reliability: data", "r at most (data)", "model: condition", "within", "pair mean"]
+    headings = [
+        "reliability: k-means",
+        "reliability: data",
+        "r without its noise (bound)",
+        "model: condition",
+        "within",
+        "pair mean",
+    ]
     return _by_phase(analysis, contrast, outcome, "Reliability and mixed model.", headings, cells)
 
 
@@ -214,17 +221,22 @@ def sentence(analysis: dict[str, Any]) -> str:
     if not results:
         return f"No correlation with {outcome} losses could be computed; the tables say why."
 
-    def share(statistic: str) -> str:
+    def share(statistic: str) -> tuple[int, int]:
         found = [r for r in results if r["statistic"] == statistic]
         clear = [r for r in found if r["low"] is not None and (r["low"] > 0 or r["high"] < 0)]
-        return f"{len(clear)} of {len(found)}"
+        return len(clear), len(found)
 
     most = max(r["n"] for r in results)
+    seed_level, count = share("centred")
+    lesson = (
+        "r20 is large whenever the two conditions differ in silhouette and in loss, without any seed-level prediction; only "
+        "the centred and within-condition columns speak of seeds"
+    )
+    end = f"{lesson}, and here they do not tell." if seed_level == 0 else f"{lesson}; read them with their family-wise p."
     return (
         f"With up to {most} pairs, the interval of r20 of `{wanted.removeprefix('silhouette_')}` excludes zero in "
-        f"{share('r20')} contrasts and phases, that of the centred correlation of pair differences in {share('centred')}: "
-        "r20 is large whenever the two conditions differ in silhouette and in loss, without any seed-level prediction; only "
-        "the centred and within-condition columns speak of seeds."
+        f"{' of '.join(map(str, share('r20')))} contrasts and phases, that of the centred correlation of pair differences in "
+        f"{seed_level} of {count}: {end}"
     )
 
 
@@ -232,16 +244,18 @@ def notes(analysis: dict[str, Any]) -> list[str]:
     """What a reader must know to read the tables."""
     lines = [
         f"Intervals: {analysis['interval']}, {analysis['resamples']:,} resamples. * marks an interval that is known to "
-        "cover less than 95 %: fewer than 100 seeds, or skewed differences and fewer than 400 (`python -m study calibrate`).",
-        f"P values: {analysis['permutations']:,} permutations (sign flips for differences) of seeds, the same for all cells, "
+        "cover less than 95 %: fewer than 100 seeds, or skewed or heavy-tailed values (`python -m study calibrate`).",
+        f"P values: {analysis['permutations']:,} permutations of seeds (sign flips for mean differences, exact for symmetric ones), the same for all cells, "
         f"since cells share seeds and are therefore dependent; family-wise p by max-T over {analysis['family']} comparisons, "
         "FDR q by Benjamini and Hochberg over the same.",
     ]
     if analysis["primary"]:
         p = analysis["primary"]
+        found = [with_interval(r) + f", p = {p_text(r['p'])}, {r['n']} pairs" for r in analysis["results"] if r["primary"]]
         lines.append(
             f"Primary comparison, named before the run: {p['contrast']}, {p['phase']} {p['outcome']} loss, "
-            f"{p['predictor'].removeprefix('silhouette_')}; it alone needs no correction."
+            f"{p['predictor'].removeprefix('silhouette_')}; it alone needs no correction: "
+            f"centred r = {', '.join(found) or 'none'}."
         )
     lines.append(f"Data: {analysis['design']['name']}. {analysis['design']['question']}")
     return lines + [f"Warning: {warning}" for warning in analysis["warnings"]]

@@ -11,7 +11,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from study.statistics.pairs import Pairs
+from study.statistics.pairs import ROUNDING, Pairs
 
 Array = NDArray[np.float64]
 Statistic = Callable[[Pairs, Array], Array]
@@ -54,9 +54,10 @@ def _moments(x: Array, y: Array, weights: Array, groups: Array | None = None) ->
 
 def _scaled(x: Array) -> Array:
     """Centred, largest deviation 1, so that one-pass moments lose no digits."""
+    magnitude = np.abs(x).max()
     x = x - x.mean()
     largest = np.abs(x).max()
-    return x / largest if largest > 0 else x
+    return x / largest if largest > ROUNDING * magnitude else np.zeros_like(x)
 
 
 def _networks(pairs: Pairs) -> tuple[Array, Array]:
@@ -82,9 +83,9 @@ def raw_between(pairs: Pairs, weights: Array) -> Array:
 
 
 def raw_within(pairs: Pairs, weights: Array) -> Array:
-    """The part of `raw` that is left when each condition's mean is taken out of the covariance."""
+    """The part of `raw` that is left when the mean of each condition (in each stratum) is taken out of the covariance."""
     x, y = _networks(pairs)
-    conditions = np.broadcast_to(np.eye(2)[:, :, None], (2, *x.shape))
+    conditions = np.concatenate([np.eye(2)[:, :, None] * stratum for stratum in pairs.strata])
     covariance, _, _ = _moments(x, y, weights, conditions)
     _, variance_x, variance_y = _moments(x, y, weights)
     return _ratio(covariance, variance_x, variance_y)

@@ -6,7 +6,7 @@ import warnings
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import norm
+from scipy.stats import t as student
 
 from study.statistics.intervals import Estimate, unusable
 from study.statistics.pairs import Pairs
@@ -14,7 +14,7 @@ from study.statistics.pairs import Pairs
 Array = NDArray[np.float64]
 
 TERMS = ("condition", "within", "mean")
-METHOD = "mixed model, REML, 95 % Wald interval"
+METHOD = "mixed model, REML, 95 % t interval"
 
 
 def mixed_model(pairs: Pairs) -> dict[str, Estimate]:
@@ -40,20 +40,22 @@ def mixed_model(pairs: Pairs) -> dict[str, Estimate]:
     outcomes = outcomes - outcomes.mean()
     try:
         fit = _closed_form if len(pairs.strata) == 1 and n == units else _statsmodels
-        coefficients, errors = fit(pairs, outcomes, within, mean)
+        coefficients, errors, freedom = fit(pairs, outcomes, within, mean)
     except (np.linalg.LinAlgError, ValueError) as failure:
         return missing(f"no fit ({type(failure).__name__})")
     if not (np.isfinite(coefficients).all() and np.isfinite(errors).all()):
         return missing("no fit (singular)")
     found = {}
     for name, value, error in zip(TERMS, coefficients, errors, strict=True):
-        half = float(norm.ppf(0.975) * error)
-        p = float(2 * norm.sf(abs(value) / error)) if error > 0 else None
-        found[name] = Estimate(float(value), float(value - half), float(value + half), n, units, METHOD, p, "Wald z")
+        half = float(student.ppf(0.975, freedom) * error)
+        p = float(2 * student.sf(abs(value) / error, freedom)) if error > 0 else None
+        found[name] = Estimate(
+            float(value), float(value - half), float(value + half), n, units, METHOD, p, f"t with {freedom} degrees of freedom"
+        )
     return found
 
 
-def _closed_form(pairs: Pairs, outcomes: Array, within: Array, mean: Array) -> tuple[Array, Array]:
+def _closed_form(pairs: Pairs, outcomes: Array, within: Array, mean: Array) -> tuple[Array, Array, int]:
     """REML exactly, for one pair per seed: a thousand times faster than iterating.
 
     Differences and sums of a pair are independent. Condition and within act on differences only, intercept and pair mean
@@ -71,15 +73,17 @@ def _closed_form(pairs: Pairs, outcomes: Array, within: Array, mean: Array) -> t
         coefficients = inverse @ design.T @ response
         parts.append((coefficients, np.diag(inverse), float(((response - design @ coefficients) ** 2).sum())))
     (differences, spread_d, rest_d), (sums, spread_s, rest_s) = parts
-    variance_d, variance_s = rest_d / (n - 2), rest_s / (n - 2)
+    variance_d, variance_s, freedom = rest_d / (n - 2), rest_s / (n - 2), n - 2
     if variance_s < variance_d:
         variance_d = variance_s = (rest_d + rest_s) / (2 * n - 4)
+        freedom = 2 * n - 4
     errors = np.sqrt([*(variance_d * spread_d), variance_s * spread_s[1]])
-    return np.array([differences[0], differences[1], sums[1]]), errors
+    return np.array([differences[0], differences[1], sums[1]]), errors, freedom
 
 
-def _statsmodels(pairs: Pairs, outcomes: Array, within: Array, mean: Array) -> tuple[Array, Array]:
-    """REML by iteration, for several pairs per seed."""
+def _statsmodels(pairs: Pairs, outcomes: Array, within: Array, mean: Array) -> tuple[Array, Array, int]:
+    """REML by iteration, for several pairs per seed: condition effects differ from seed to seed too, since the differences of
+    a seed's pairs are no independent evidence."""
     import statsmodels.api as sm  # late: it takes a second
 
     n = len(pairs)
@@ -89,8 +93,11 @@ def _statsmodels(pairs: Pairs, outcomes: Array, within: Array, mean: Array) -> t
     with warnings.catch_warnings():
         # A random intercept of zero variance is an answer here, not a failure: pairs then share nothing but the model.
         warnings.simplefilter("ignore")
-        fit = sm.MixedLM(outcomes.ravel(), design, groups=np.tile(pairs.unit, 2)).fit(reml=True)
-    return np.asarray(fit.fe_params)[1:4], np.asarray(fit.bse_fe)[1:4]
+        random = np.column_stack([np.ones(2 * n), condition])
+        free = sm.regression.mixed_linear_model.MixedLMParams.from_components(np.ones(design.shape[1]), np.eye(2))
+        model = sm.MixedLM(outcomes.ravel(), design, groups=np.tile(pairs.unit, 2), exog_re=random)
+        fit = model.fit(reml=True, free=free, method=["lbfgs", "powell"])
+    return np.asarray(fit.fe_params)[1:4], np.asarray(fit.bse_fe)[1:4], pairs.units - 2
 
 
 def _stratum_columns(pairs: Pairs) -> list[Array]:

@@ -45,12 +45,12 @@ class Pairs:
     @cached_property
     def dx(self) -> Array:
         """Predictor of the first minus that of the second network."""
-        return self.x_first - self.x_second
+        return _difference(self.x_first, self.x_second)
 
     @cached_property
     def dy(self) -> Array:
         """Outcome of the first minus that of the second network."""
-        return self.y_first - self.y_second
+        return _difference(self.y_first, self.y_second)
 
     @cached_property
     def unit(self) -> Integers:
@@ -67,27 +67,49 @@ class Pairs:
         return (np.unique(self.stratum)[:, None] == self.stratum).astype(np.float64)
 
 
+ROUNDING = 1e-12
+
+
+def _difference(first: Array, second: Array) -> Array:
+    """first - second; differences that agree but for rounding agree exactly, so that rounding is never a signal."""
+    difference = first - second
+    if len(difference) and np.ptp(difference) <= ROUNDING * max(np.abs(first).max(), np.abs(second).max()):
+        return np.full_like(difference, difference[0])
+    return difference
+
+
+def own_data(frame: pd.DataFrame) -> bool:
+    """Whether every seed has data of its own, shared with no other seed."""
+    keys = frame[["seed", "data_seed"]].drop_duplicates()
+    return not keys["seed"].duplicated().any() and not keys["data_seed"].duplicated().any()
+
+
 def joined(frame: pd.DataFrame, cells: Sequence[tuple[str, str]]) -> pd.DataFrame:
     """The rows of a contrast's pairs, columns with the suffixes _first and _second, plus seed, data_seed and stratum."""
     keys, parts = ["seed", "data_seed"], []
-    own_data = bool((frame["data_seed"] == frame["seed"]).all())
+    own = own_data(frame)
     for number, (first, second) in enumerate(cells):
         sides = [frame[frame["cell"] == name].set_index(keys) for name in (first, second)]
         part = sides[0].join(sides[1], how="inner", lsuffix="_first", rsuffix="_second").reset_index()
-        part["stratum"] = [(number, 0 if own_data else data_seed) for data_seed in part["data_seed"]]
+        part["stratum"] = [(number, 0 if own else data_seed) for data_seed in part["data_seed"]]
         parts.append(part)
     pairs = pd.concat(parts, ignore_index=True)
     pairs["stratum"] = pairs["stratum"].map({s: i for i, s in enumerate(sorted(set(pairs["stratum"])))})
     return pairs
 
 
+def diverged_pairs(joined_rows: pd.DataFrame) -> NDArray[np.bool_]:
+    """Pairs with a network that diverged."""
+    diverged = np.zeros(len(joined_rows), dtype=bool)
+    for column in ("diverged_first", "diverged_second"):
+        if column in joined_rows:
+            diverged |= joined_rows[column].astype("boolean").fillna(False).to_numpy(dtype=bool)
+    return diverged
+
+
 def pairs_of(joined_rows: pd.DataFrame, predictor: str, outcome: str) -> Pairs:
     """Pairs of one predictor and outcome column; a column that is missing counts as undefined."""
-    rows = joined_rows
-    diverged = np.zeros(len(rows), dtype=bool)
-    for column in ("diverged_first", "diverged_second"):
-        if column in rows:
-            diverged |= rows[column].astype("boolean").fillna(False).to_numpy(dtype=bool)
+    rows, diverged = joined_rows, diverged_pairs(joined_rows)
     columns = [f"{name}_{side}" for name in (predictor, outcome) for side in ("first", "second")]
     values = rows.reindex(columns=columns).to_numpy(dtype=np.float64)
     defined = np.isfinite(values).all(axis=1)

@@ -38,7 +38,7 @@ def sign_flips(units: int, count: int, random_state: int) -> Array:
 
 def p_value(observed: float, null: Array) -> float:
     """Two-sided Monte-Carlo p value, the data counted among the null draws so that it is never zero."""
-    extreme = int((np.abs(null) >= abs(observed) * (1 - 1e-12)).sum())
+    extreme = int((np.abs(null) >= abs(observed) * (1 - 1e-9)).sum())  # ties but for rounding are ties
     return (extreme + 1) / (len(null) + 1)
 
 
@@ -62,13 +62,35 @@ class Grid:
     present: Array
 
 
-def grid_of(pairs: Pairs, seeds: Integers) -> Grid:
-    """Pairs on the grid of all seeds of the study; seeds without a pair are absent."""
-    strata = np.unique(pairs.stratum)
+def grid_of(pairs: Pairs, x: Array | None = None, y: Array | None = None) -> Grid:
+    """Values of pairs on the grid of their seeds and strata.
+
+    Args:
+        x, y: (n,) what is correlated; by default the differences of predictor and outcome.
+    """
+    x, y = pairs.dx if x is None else x, pairs.dy if y is None else y
+    seeds, strata = np.unique(pairs.seed), np.unique(pairs.stratum)
     place = (np.searchsorted(seeds, pairs.seed), np.searchsorted(strata, pairs.stratum))
     dx, dy, present = (np.zeros((len(seeds), len(strata))) for _ in range(3))
-    dx[place], dy[place], present[place] = pairs.dx - pairs.dx.mean(), pairs.dy - pairs.dy.mean(), 1.0
+    dx[place], dy[place], present[place] = x - x.mean(), y - y.mean(), 1.0
     return Grid(dx, dy, present)
+
+
+def induced(orders: Integers, seeds: Integers, present: Integers) -> Integers:
+    """The orders that permutations of all seeds induce on some of them: the same for all, and always complete.
+
+    Args:
+        orders: (R, units) of all `seeds`.
+        present: the seeds of a comparison, ascending.
+
+    Returns:
+        (R, len(present)) orders of those seeds, numbered from 0.
+    """
+    if len(present) == len(seeds):
+        return orders
+    here = np.isin(seeds, present)
+    number = np.cumsum(here) - 1
+    return number[orders[here[orders]]].reshape(len(orders), len(present))
 
 
 def centred_under(grids: Sequence[Grid], orders: Integers) -> tuple[Array, Array]:
@@ -129,15 +151,15 @@ def max_t(observed: Array, null: Array) -> Array:
 def r20_null(pairs: Pairs, count: int = PERMUTATIONS, random_state: int = 0) -> Array:
     """Draws of r20 with outcome differences permuted across seeds: no seed-level link, the mean shift kept.
 
-    Only seeds with a pair in every stratum take part, so that whole seeds can be exchanged.
+    Raises:
+        ValueError: a seed lacks a pair in some stratum, so that seeds cannot be exchanged as wholes.
     """
-    seeds = np.unique(pairs.seed)
-    grid = grid_of(pairs, seeds)
-    whole = grid.present.all(axis=1)
-    inside = np.isin(pairs.seed, seeds[whole])
-    dx, dy = grid.dx[whole] + pairs.dx.mean(), grid.dy[whole] + pairs.dy.mean()
-    orders = permutations(int(whole.sum()), count, random_state)
-    x = np.concatenate([pairs.x_first[inside], pairs.x_second[inside]])
+    grid = grid_of(pairs)
+    if not grid.present.all():
+        raise ValueError("a seed lacks a pair in a stratum")
+    dx, dy = grid.dx + pairs.dx.mean(), grid.dy + pairs.dy.mean()
+    orders = permutations(pairs.units, count, random_state)
+    x = np.concatenate([pairs.x_first, pairs.x_second])
     size = np.sqrt(((x - x.mean()) ** 2).sum() * 2 * (dy**2).sum())
     products = sum(dy[:, s][orders] @ dx[:, s] for s in range(dx.shape[1]))
     return np.asarray(products) / size if size > 0 else np.full(count, np.nan)

@@ -7,6 +7,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from study.statistics.intervals import FEWEST_PAIRS, METHOD, RESAMPLES, Estimate, bca, resampling
+from study.statistics.pairs import ROUNDING, diverged_pairs
 
 Array = NDArray[np.float64]
 
@@ -14,21 +15,30 @@ Array = NDArray[np.float64]
 def repeated_differences(joined_rows: pd.DataFrame, predictor: str, kind: str) -> tuple[Array, NDArray[np.int64]]:
     """Predictor differences of every pair, measured once for the study and again: (n, 1 + repeats), and the seeds.
 
+    Means of strata are taken out, as they are in the correlations. Pairs that diverged or lack a repetition stay out.
+
     Args:
         kind: "kmeans" (other k-means starts) or "data" (other draws of the data, same weights).
     """
     name = f"repeat_{kind}_{predictor.removeprefix('silhouette_')}"
-    sides = []
-    for side in ("first", "second"):
-        if f"{name}_{side}" not in joined_rows or f"{predictor}_{side}" not in joined_rows:
-            return np.empty((0, 0)), np.empty(0, dtype=np.int64)
-        rows = zip(joined_rows[f"{predictor}_{side}"], joined_rows[f"{name}_{side}"], strict=True)
-        sides.append([[once, *(again if again is not None else [])] for once, again in rows])
-    repeats = min(len(row) for side in sides for row in side)
-    first, second = (np.array([row[:repeats] for row in side], dtype=np.float64) for side in sides)
-    differences = first - second
-    kept = np.isfinite(differences).all(axis=1)
-    return differences[kept], joined_rows["seed"].to_numpy(dtype=np.int64)[kept]
+    columns = [f"{column}_{side}" for column in (predictor, name) for side in ("first", "second")]
+    if any(column not in joined_rows for column in columns):
+        return np.empty((0, 0)), np.empty(0, dtype=np.int64)
+    measured = joined_rows[columns].map(np.ndim)
+    rows = joined_rows[(measured[columns[2]] == 1) & (measured[columns[3]] == 1) & ~diverged_pairs(joined_rows)]
+    if rows.empty:
+        return np.empty((0, 0)), np.empty(0, dtype=np.int64)
+    repeats = min(len(again) for column in columns[2:] for again in rows[column])
+    first, second = (
+        np.column_stack(
+            [rows[once].to_numpy(dtype=np.float64), np.array([list(v)[:repeats] for v in rows[again]], dtype=np.float64)]
+        )
+        for once, again in (columns[::2], columns[1::2])
+    )
+    kept = np.isfinite(first).all(axis=1) & np.isfinite(second).all(axis=1)
+    differences, strata = pd.DataFrame((first - second)[kept]), rows["stratum"].to_numpy()[kept]
+    centred = differences - differences.groupby(strata).transform("mean").mean(axis=1).to_numpy()[:, None]
+    return centred.to_numpy(), rows["seed"].to_numpy(dtype=np.int64)[kept]
 
 
 def intraclass(repeated: Array, weights: Array) -> Array:
@@ -55,7 +65,7 @@ def reliability(joined_rows: pd.DataFrame, predictor: str, kind: str, resamples:
     if units < FEWEST_PAIRS:
         return Estimate(None, n=n, seeds=units, reason=f"{units} seed(s), at least {FEWEST_PAIRS} needed")
     value = float(intraclass(repeated, np.ones(n)))
-    if not np.isfinite(value):
+    if not np.isfinite(value) or np.ptp(repeated) <= ROUNDING:
         return Estimate(None, n=n, seeds=units, reason="constant")
     draws = intraclass(repeated, resampling(units, resamples, 0)[:, unit])
     left_out = intraclass(repeated, (1.0 - np.eye(units))[:, unit])
@@ -82,6 +92,6 @@ def attenuation_bound(centred: Estimate, reliability_of_predictor: Estimate) -> 
     def corrected(value: float | None) -> float | None:
         return None if value is None else float(np.clip(value / root, -1, 1))
 
-    note = "bound: reliability taken as known"
+    note = "; ".join(filter(None, ["bound: the predictor's noise only, its reliability taken as known", centred.note]))
     low, high = corrected(centred.low), corrected(centred.high)
     return Estimate(corrected(centred.value), low, high, n, seeds, centred.method, reason=centred.reason, note=note)

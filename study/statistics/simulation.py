@@ -98,7 +98,7 @@ def type_one_error(n: int, shape: str, repetitions: int, count: int = 1000) -> d
     seeds, rejected = np.arange(n), np.zeros(2)
     for repetition in range(repetitions):
         pairs = simulated_pairs(generator, n, 0.0, 0.0, shape)
-        grids, orders = [grid_of(pairs, seeds)], permutations(n, count, repetition % 4)
+        grids, orders = [grid_of(pairs)], permutations(n, count, repetition % 4)
         observed = centred_under(grids, seeds[None])[0][0, 0]
         rejected[0] += p_value(observed, centred_under(grids, orders)[0][:, 0]) < 0.05
         rejected[1] += sign_flip_p(pairs, pairs.dx, count, repetition % 4) < 0.05
@@ -114,10 +114,7 @@ def family_wise_error(n: int, predictors: int, dependence: float, repetitions: i
         own = generator.normal(size=(predictors, n))
         zeros = np.zeros(n)
         grids = [
-            grid_of(
-                Pairs(np.sqrt(dependence) * shared + np.sqrt(1 - dependence) * x, zeros, outcome, zeros, seeds, seeds * 0),
-                seeds,
-            )
+            grid_of(Pairs(np.sqrt(dependence) * shared + np.sqrt(1 - dependence) * x, zeros, outcome, zeros, seeds, seeds * 0))
             for x in own
         ]
         orders = permutations(n, count, repetition % 4)

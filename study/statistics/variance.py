@@ -6,6 +6,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from study.statistics.pairs import own_data
+
 Array = NDArray[np.float64]
 
 DESIGNS = {
@@ -27,7 +29,7 @@ DESIGNS = {
 
 def design_of(frame: pd.DataFrame) -> str:
     """`per_seed`, `fixed` or `crossed`, from the seeds in the rows."""
-    if (frame["data_seed"] == frame["seed"]).all():
+    if frame["data_seed"].nunique() > 1 and own_data(frame):
         return "per_seed"
     return "fixed" if frame["data_seed"].nunique() == 1 else "crossed"
 
@@ -56,10 +58,11 @@ def components(table: Array) -> dict[str, float]:
 
 
 def decompose(frame: pd.DataFrame, cell: str, column: str, resamples: int = 2000) -> dict[str, object]:
-    """Shares of the variance of one column of one cell due to weights, data and both, with intervals over seeds.
+    """Shares of the variance of one column of one cell due to weights, data and both, with intervals.
 
-    Intervals are percentile bootstraps over seeds of the weights; the data sets stay as they are. Combinations that
-    diverged or are undefined leave with their seed, since the table must be complete.
+    Intervals are percentile bootstraps that resample seeds and data sets; with the few data sets that a sweep can afford they
+    are rough, and the entry says so. Combinations that diverged or are undefined leave with their seed, since the
+    table must be complete.
     """
     rows = frame[frame["cell"] == cell]
     if "diverged" in rows:
@@ -70,13 +73,19 @@ def decompose(frame: pd.DataFrame, cell: str, column: str, resamples: int = 2000
         return entry | {"reason": "at least 5 complete seeds and 2 data sets needed"}
     if np.ptp(table) == 0:
         return entry | {"reason": "constant"}
-    draws = np.random.default_rng(0).integers(len(table), size=(resamples, len(table)))
-    # A resample holds copies of seeds, which have no variance between them: the usual n / (n - 1) makes up for it.
-    shares = np.array([_shares(components(table[rows_])) for rows_ in draws])
+    generator = np.random.default_rng(0)
+    shares = np.array([_shares(components(_resampled(table, generator))) for _ in range(resamples)])
+    entry["method"] = "95 % percentile bootstrap over seeds and data sets"
+    entry["note"] = f"{table.shape[1]} data sets: rough" if table.shape[1] < 30 else ""
     low, high = np.quantile(shares, [0.025, 0.975], axis=0)
     for i, (name, share) in enumerate(zip(("weights", "data", "both"), _shares(components(table)), strict=True)):
         entry[name] = {"share": share, "low": float(low[i]), "high": float(high[i])}
     return entry
+
+
+def _resampled(table: Array, generator: np.random.Generator) -> Array:
+    rows, columns = (generator.integers(size, size=size) for size in table.shape)
+    return table[rows][:, columns]
 
 
 def _shares(parts: dict[str, float]) -> list[float]:

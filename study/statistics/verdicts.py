@@ -7,22 +7,25 @@ from dataclasses import dataclass
 
 from study.statistics.intervals import Estimate
 
-# A seed-level correlation that its interval keeps below this size is taken for absent.
-NEGLIGIBLE = 0.3
+# A seed-level correlation that its interval keeps below this size on the claimed side is called small.
+SMALL = 0.3
 
 CONDITION_RULE = (
-    "Supported at condition level: the 95 % interval of the mean paired difference lies wholly on the claimed side of "
-    "zero. Not supported: wholly on the other side. Undecided at this n: it contains zero."
+    "Supported at condition level: the 95 % interval of the mean paired difference lies wholly on the claimed side of zero "
+    "and its sign-flip p is below .05. Not supported: the same on the other side. Undecided at this n: otherwise."
 )
 SEED_RULE = (
     "Supported at seed level: the 95 % interval of the centred correlation of pair differences lies wholly on the claimed "
-    "side of zero and its permutation p is below .05. Otherwise supported at condition level, if both mean paired "
-    "differences lie on the claimed sides of zero; the seed level is then called absent where the interval excludes a "
-    f"correlation of {NEGLIGIBLE} on the claimed side, undecided at this n where it does not. Otherwise not supported where "
-    "it is absent, undecided at this n where it is not."
+    "side of zero and its permutation p (family-wise for all but the primary comparison) is below .05. Otherwise supported "
+    "at condition level, if both mean paired differences lie on the claimed sides of zero by the rule for condition effects. "
+    "Its seed level is then: contradicted, where the same holds on the other side; "
+    f"below {SMALL:g}, where the interval excludes a correlation of {SMALL:g} on the claimed side; undecided, where it does "
+    f"not. Otherwise not supported, where the seed level is contradicted or below {SMALL:g}, and undecided at this n, where "
+    "it is not."
 )
 SUPPORTED_SEED, SUPPORTED_CONDITION = "supported at seed level", "supported at condition level"
 NOT_SUPPORTED, UNDECIDED = "not supported", "undecided at this n"
+BELOW = f"below {SMALL:g}"
 
 
 @dataclass(frozen=True)
@@ -51,8 +54,8 @@ CLAIMS = (
 
 
 def side(estimate: Estimate, sign: int) -> int:
-    """1 where the interval lies wholly on the claimed side of zero, -1 on the other, 0 where it has none or holds zero."""
-    if estimate.low is None or estimate.high is None:
+    """1 where the interval lies wholly on the claimed side of zero and p is below .05, -1 on the other, 0 otherwise."""
+    if estimate.low is None or estimate.high is None or estimate.p is None or estimate.p >= 0.05:
         return 0
     low, high = sorted((sign * estimate.low, sign * estimate.high))
     return 1 if low > 0 else -1 if high < 0 else 0
@@ -64,12 +67,12 @@ def condition_verdict(difference: Estimate, sign: int) -> str:
 
 
 def seed_status(centred: Estimate, sign: int) -> str:
-    """`supported`, `absent` or `undecided` at seed level."""
-    if side(centred, sign) == 1 and centred.p is not None and centred.p < 0.05:
-        return "supported"
+    """`supported`, `contradicted`, `below 0.3` or `undecided` at seed level; the p of `centred` is the one that counts."""
+    if (where := side(centred, sign)) != 0:
+        return "supported" if where == 1 else "contradicted"
     if centred.low is None or centred.high is None:
         return "undecided"
-    return "absent" if max(sign * centred.low, sign * centred.high) < NEGLIGIBLE else "undecided"
+    return BELOW if max(sign * centred.low, sign * centred.high) < SMALL else "undecided"
 
 
 def prediction_verdict(centred: Estimate, predictor: Estimate, loss: Estimate, sign: int) -> tuple[str, str]:
@@ -83,11 +86,15 @@ def prediction_verdict(centred: Estimate, predictor: Estimate, loss: Estimate, s
         return SUPPORTED_SEED, status
     if side(predictor, 1) == 1 and side(loss, sign) == 1:
         return SUPPORTED_CONDITION, status
-    return (NOT_SUPPORTED if status == "absent" else UNDECIDED), status
+    return (UNDECIDED if status == "undecided" else NOT_SUPPORTED), status
 
 
 def judge(claim: Claim, numbers: Mapping[str, Estimate]) -> dict[str, str]:
-    """A claim's verdict from the estimates of one contrast, phase, outcome and predictor."""
+    """A claim's verdict from the estimates of one contrast, phase, outcome and predictor.
+
+    Args:
+        numbers: `predictor_difference`, `loss_difference`, and `centred` with the p value that counts for it.
+    """
     entry = {"claim": claim.text}
     if claim.kind == "prediction":
         predictor, loss = numbers["predictor_difference"], numbers["loss_difference"]

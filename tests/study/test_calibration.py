@@ -6,10 +6,16 @@ import json
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
-from study.statistics.correlations import centred
-from study.statistics.intervals import TRUSTED_SEEDS, TRUSTED_SEEDS_IF_SKEWED, estimates
+from study.analysis import _joint_permutation, _r20_null
+from study.comparisons import comparisons_of
+from study.contrasts import Contrast
+from study.statistics.correlations import centred, r20
+from study.statistics.intervals import TRUSTED_SEEDS, TRUSTED_SEEDS_IF_NOT_NORMAL, estimates
+from study.statistics.mixed import mixed_model
+from study.statistics.ranks import rank_correlation
 from study.statistics.simulation import (
     SHAPES,
     coverage,
@@ -88,8 +94,9 @@ def test_intervals_known_to_cover_too_little_say_so() -> None:
 
     assert "fewer than 100 seeds" in note(99, "normal")
     assert note(100, "normal") == ""
-    assert "skewed differences" in note(300, "skewed")
-    assert note(TRUSTED_SEEDS_IF_SKEWED, "skewed") == ""
+    assert "skewed or heavy-tailed" in note(300, "skewed")
+    assert "skewed or heavy-tailed" in note(900, "heavy-tailed")
+    assert note(TRUSTED_SEEDS_IF_NOT_NORMAL, "skewed") == ""
 
 
 @pytest.mark.slow
@@ -108,3 +115,40 @@ def test_p_values_reject_five_percent_of_nulls(n: int, shape: str) -> None:
 def test_max_t_keeps_the_family_wise_error_under_dependence(dependence: float) -> None:
     margin = 0.01 + 2.6 * np.sqrt(0.05 * 0.95 / REPETITIONS)
     assert family_wise_error(40, 10, dependence, REPETITIONS) == pytest.approx(0.05, abs=margin)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("n", [10, 30, 100])
+@pytest.mark.parametrize("shift", [0.0, 3.0])
+def test_every_other_p_value_keeps_its_level_too(n: int, shift: float) -> None:
+    """The mixed model's within term, Spearman, Kendall and the place of r20 among permuted pairings; no link, any shift."""
+    generator, rejected = np.random.default_rng([n, round(shift)]), np.zeros(4)
+    for _ in range(1000):
+        pairs = simulated_pairs(generator, n, 0.0, shift)
+        (observed,) = estimates([r20], pairs, resamples=50)
+        ps = (
+            mixed_model(pairs)["within"].p,
+            rank_correlation(pairs, "spearman").p,
+            rank_correlation(pairs, "kendall").p,
+            _r20_null(pairs, observed, 999).p,
+        )
+        rejected += [p is not None and p < 0.05 for p in ps]
+    margin = 0.01 + 2.6 * np.sqrt(0.05 * 0.95 / 1000)
+    np.testing.assert_allclose(rejected / 1000, 0.05, atol=margin)
+
+
+@pytest.mark.slow
+def test_the_family_wise_error_of_a_whole_analysis_with_cells_that_lack_seeds() -> None:
+    """Two contrasts with different seeds, two predictors, two phases, no link anywhere: any p_fwer below .05?"""
+    wrong, repetitions = 0, 300
+    for repetition in range(repetitions):
+        generator, parts = np.random.default_rng(repetition), []
+        for cell, seeds in (("a", 30), ("b", 30), ("c", 12), ("d", 12)):
+            part = pd.DataFrame({"cell": cell, "seed": range(seeds), "data_seed": range(seeds)})
+            part[["silhouette_x", "silhouette_y", "loss_one_test", "loss_two_test"]] = generator.normal(size=(seeds, 4))
+            parts.append(part)
+        contrasts = (Contrast("ab", (("a", "b"),), {}), Contrast("cd", (("c", "d"),), {}))
+        found = _joint_permutation(comparisons_of(pd.concat(parts), contrasts), np.arange(30), 400, None)
+        assert len(found) == 2 * 2 * 2 * 3
+        wrong += min(p["p_fwer"] for p in found.values()) < 0.05
+    assert wrong / repetitions == pytest.approx(0.05, abs=0.01 + 2.6 * np.sqrt(0.05 * 0.95 / repetitions))
