@@ -245,8 +245,9 @@ def notes(analysis: dict[str, Any]) -> list[str]:
     lines = [
         f"Intervals: {analysis['interval']}, {analysis['resamples']:,} resamples. * marks an interval that is known to "
         "cover less than 95 %: fewer than 100 seeds, or skewed or heavy-tailed values (`python -m study calibrate`).",
-        f"P values: {analysis['permutations']:,} permutations of seeds (sign flips for mean differences, exact for symmetric ones), the same for all cells, "
-        f"since cells share seeds and are therefore dependent; family-wise p by max-T over {analysis['family']} comparisons, "
+        f"P values: {analysis['permutations']:,} permutations of seeds (sign flips for mean differences, exact for "
+        "symmetric ones), the same for all cells, since cells share seeds and are therefore dependent; "
+        f"family-wise p by max-T over {analysis['family']} comparisons, "
         "FDR q by Benjamini and Hochberg over the same.",
     ]
     if analysis["primary"]:
