@@ -229,6 +229,31 @@ def test_failed_trials_are_named_the_rest_completes_and_wandb_costs_a_warning(sm
     assert done.stdout.count("warning: Weights & Biases") == 1
 
 
+CLUSTER = """
+import sys
+from ray.cluster_utils import Cluster
+cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 2, "include_dashboard": False})
+print(cluster.address, flush=True)
+sys.stdin.read()
+cluster.shutdown()
+"""
+
+
+def test_a_run_on_a_cluster_that_is_already_there(small_sweep: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    cluster = subprocess.Popen([sys.executable, "-c", CLUSTER], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    assert cluster.stdin is not None
+    assert cluster.stdout is not None
+    try:
+        address = cluster.stdout.readline().strip()
+        done = study("run", small_sweep, "--out", out, "--set", "seeds=2", "--wandb", "disabled", "--address", address)
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert len(read_rows(out)) == 4
+    finally:
+        cluster.stdin.close()
+        cluster.wait(timeout=60)
+
+
 def test_analyse_rebuilds_the_tables_from_the_rows(small_run: tuple[Path, str], tmp_path: Path) -> None:
     out, printed = small_run
     copy = tmp_path / "copy"
