@@ -47,7 +47,7 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--out", type=Path, metavar="DIR", help="folder of the study (default: results/<name of the sweep>)")
     run.add_argument(
         "--set", action="append", default=[], metavar="KEY=VALUE", dest="assignments",
-        help="override a field of the sweep file, nested fields with dots; may be repeated. "
+        help="override a field of the sweep file, nested fields with dots; several may follow. "
         "seeds=20, settings.hidden_units=100, cells.large.init_scale=5, compute.block=10",
     )  # fmt: skip
     run.add_argument(
@@ -131,9 +131,22 @@ scale       a step as hidden units, patterns and blocks grow, a model of its cos
 analysis    a full analysis of 400 pairs, 10 predictors, 2 phases, 10,000 resamples"""
 
 
+def _one_set_each(arguments: Sequence[str]) -> list[str]:
+    """`--set a=1 b=2` means `--set a=1 --set b=2`; a sweep file may still follow."""
+    spelled: list[str] = []
+    setting = False
+    for argument in arguments:
+        follows = setting and "=" in argument and not argument.startswith("-")
+        if follows and spelled[-1] != "--set":
+            spelled.append("--set")
+        setting = argument == "--set" or follows
+        spelled.append(argument)
+    return spelled
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit status."""
-    options = _parser().parse_args(arguments)
+    options = _parser().parse_args(_one_set_each(sys.argv[1:] if arguments is None else arguments))
     from study.rows import RowsError  # late, here and below: torch takes seconds that --help need not spend
     from study.sweep import SweepError
 

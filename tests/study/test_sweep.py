@@ -178,6 +178,17 @@ def test_impossible_commands_are_refused_in_one_line(arguments: tuple[object, ..
     assert not (tmp_path / "out").exists()
 
 
+def test_several_assignments_may_follow_one_set(tmp_path: Path) -> None:
+    for arguments in (
+        ("run", PAPER, "--set", "seeds=3", "compute.cpus_per_trial=999", "--out", tmp_path / "out"),
+        ("run", "--set", "seeds=3", "compute.cpus_per_trial=999", PAPER, "--out", tmp_path / "out"),
+        ("run", "--set", "seeds=3", "--set", "compute.cpus_per_trial=999", PAPER, "--out", tmp_path / "out"),
+    ):
+        refused = study_here(*arguments)
+        assert refused.returncode == 2
+        assert "compute.cpus_per_trial = 999" in refused.stderr
+
+
 def test_wrong_options_are_refused_in_one_line() -> None:
     for arguments in ((), ("bench", "nope"), ("run", PAPER, "--wandb", "sometimes"), ("export", "d", "--seed", "abc")):
         refused = study(*arguments)
