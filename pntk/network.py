@@ -54,9 +54,13 @@ class Networks:
     def to(self, dtype: torch.dtype | None = None, device: torch.device | str | None = None) -> Networks:
         return self.map(lambda weights: weights.to(dtype=dtype, device=device))
 
+    def part(self, which: slice) -> Networks:
+        """Some of the networks."""
+        return self.map(lambda weights: weights[which])
+
     def network(self, index: int) -> Networks:
         """One network as a block of one."""
-        return self.map(lambda weights: weights[index : index + 1])
+        return self.part(slice(index, index + 1))
 
 
 def stack(blocks: Sequence[Networks]) -> Networks:

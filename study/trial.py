@@ -18,7 +18,7 @@ from pntk.curriculum import Phase
 from pntk.data import PhaseData, draw_phase_data, pattern_block
 from pntk.network import Networks, base_networks, scaled
 from pntk.randomness import stream
-from pntk.structure.silhouette import ESTIMATORS, Clustering, Start, silhouette, silhouettes
+from pntk.structure.silhouette import ESTIMATORS, Clustering, Start, silhouette, silhouettes, starts
 from pntk.tasks import encode
 from pntk.training.descent import descend
 from pntk.training.flow import follow_flow
@@ -111,8 +111,8 @@ def run_block(block: Block, device: str = "cpu", progress: Progress | None = Non
 
     first = data[cell.curriculum.phases[0].name]
     measured = []
-    for i in range(len(draws)):
-        measured.append(measure(cell, initial.network(i), first[i], draws[i]))
+    for draw, start in zip(draws, starts_of(cell, initial.to(device=device), first), strict=True):
+        measured.append(measure(cell, start, draw))
         tell(measurement_work(cell))
 
     steps_done = work_told = 0
@@ -167,24 +167,25 @@ def _phase_data(cell: Cell, phase: Phase, draw: Draw, redraw: int = 0) -> PhaseD
     return draw_phase_data(cell.environment, phase, draw.data_seed, *sizes, disjoint, redraw)
 
 
-def start_of(cell: Cell, network: Networks, data: PhaseData) -> Start:
-    """One network at t = 0 with the patterns of the first phase, in float64."""
-    test_inputs, _ = encode(cell.environment, data.test)
-    train_inputs, train_targets = encode(cell.environment, data.train)
-    return Start(network, *(torch.from_numpy(array) for array in (test_inputs, train_inputs, train_targets)))
+def starts_of(cell: Cell, networks: Networks, data: Sequence[PhaseData]) -> list[Start]:
+    """Each network at t = 0 with its patterns of the first phase, in float64 on the networks' device."""
+    encoded = [(encode(cell.environment, d.test)[0], *encode(cell.environment, d.train)) for d in data]
+    columns = (torch.from_numpy(np.stack(column)).to(networks.W1.device) for column in zip(*encoded, strict=True))
+    test_inputs, train_inputs, train_targets = columns
+    return starts(networks, test_inputs, train_inputs, train_targets)
 
 
-def measure(cell: Cell, network: Networks, data: PhaseData, draw: Draw) -> Measured:
+def measure(cell: Cell, start: Start, draw: Draw) -> Measured:
     """The t = 0 silhouettes of one network, and their repetitions."""
     settings = cell.settings
     clustering = Clustering(settings.clusters, settings.kmeans_restarts, settings.kmeans_random_state)
-    start = start_of(cell, network, data)
     features = {name: ESTIMATORS[name](start) for name in settings.estimators}
     others = [replace(clustering, random_state=clustering.random_state + 1 + i) for i in range(settings.kmeans_repeats)]
     again: dict[str, list[float]] = {name: [] for name in settings.estimators}
     for redraw in range(1, settings.data_redraws + 1):
         drawn = _phase_data(cell, cell.curriculum.phases[0], draw, redraw)
-        for name, value in silhouettes(start_of(cell, network, drawn), settings.estimators, clustering).items():
+        again_start = starts_of(cell, start.networks, [drawn])[0]
+        for name, value in silhouettes(again_start, settings.estimators, clustering).items():
             again[name].append(value)
     return Measured(
         {name: silhouette(f, clustering) for name, f in features.items()},

@@ -10,10 +10,11 @@ controls that know nothing of the loss (`ntk`) or of the network (`inputs`, `inp
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from sklearn.cluster import KMeans
 from sklearn.metrics import silhouette_score
@@ -24,6 +25,8 @@ from pntk.network import Networks
 from pntk.structure.spectra import leading_eigenvectors, leading_singular, unsorted_first_eigenvector
 
 Array = NDArray[np.float64]
+
+KERNELS_AT_ONCE = 16  # networks whose eNTKs are in memory at once: 18 MB each at 500 x 9 x 500
 
 
 @dataclass(frozen=True)
@@ -56,12 +59,14 @@ class Start:
         test_inputs: (N, X).
         train_inputs: (M, X).
         train_targets: (M, R).
+        known_singular: what `singular` would compute, where it has been computed for many networks at once.
     """
 
     networks: Networks
     test_inputs: Tensor
     train_inputs: Tensor
     train_targets: Tensor
+    known_singular: tuple[Array, Array, Array] | None = None
 
     @cached_property
     def entk(self) -> Array:
@@ -80,7 +85,37 @@ class Start:
 
     @cached_property
     def singular(self) -> tuple[Array, Array, Array]:
-        return leading_singular(self.entk)
+        """Leading left vectors (R, N), values (R,) and right vectors (R, M) of the eNTK of each output."""
+        if self.known_singular is not None:
+            return self.known_singular
+        left, values, right = (part.numpy() for part in leading_singular(torch.from_numpy(self.entk)))
+        return left, values, right
+
+
+def starts(
+    networks: Networks, test_inputs: Tensor, train_inputs: Tensor, train_targets: Tensor, together: bool | None = None
+) -> list[Start]:
+    """Each network of a block at t = 0.
+
+    Args:
+        networks: B networks, float64, on the device that is to do the work.
+        test_inputs: (B, N, X). train_inputs: (B, M, X). train_targets: (B, M, R).
+        together: eNTKs and their leading singular vectors for the whole block at once; by default off the CPU only,
+            where it pays (on the CPU kernels of distinct patterns, one network at a time, are faster).
+    """
+    alone = [Start(networks.network(i), test_inputs[i], train_inputs[i], train_targets[i]) for i in range(len(networks))]
+    if not (test_inputs.device.type != "cpu" if together is None else together):
+        return alone
+    outputs = train_targets.shape[2]
+    joint = []
+    for first in range(0, len(networks), KERNELS_AT_ONCE):
+        part = slice(first, first + KERNELS_AT_ONCE)
+        kernel = entk(networks.part(part), test_inputs[part], train_inputs[part], train_targets[part])
+        joint.append(leading_singular(kernel.transpose(1, 2).flatten(0, 1), together=True))
+    parts = [torch.cat(column).unflatten(0, (-1, outputs)).cpu().numpy() for column in zip(*joint, strict=True)]
+    return [
+        replace(start, known_singular=(left, values, right)) for start, left, values, right in zip(alone, *parts, strict=True)
+    ]
 
 
 def eig(start: Start) -> Array:

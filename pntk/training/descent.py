@@ -78,20 +78,21 @@ def descend(
     work = Workspace(networks, batch_size or train.inputs.shape[1])
     if batch_size is None:
         work.load(train.inputs, train.targets, train.counts)
+        advance = work.steps(learning_rate)
     else:
         draw = _batches(train.counts, batch_size, generators)
         share = (train.counts.sum(dim=1, keepdim=True) / batch_size).expand(-1, batch_size)
     done = 0
     for step in at:
         if batch_size is None:
-            work.descend(step - done, learning_rate)
+            advance(step - done)
         else:
             for _ in range(step - done):
                 rows = draw()[:, :, None]
                 inputs = train.inputs.gather(1, rows.expand(-1, -1, train.inputs.shape[2]))
                 targets = train.targets.gather(1, rows.expand(-1, -1, train.targets.shape[2]))
                 work.load(inputs, targets, share)
-                work.descend(1, learning_rate)
+                work.step(learning_rate)
         now = work.networks()
         train_losses.append(mean_loss(now, train).double().cpu().numpy())
         test_losses.append(mean_loss(now, test).double().cpu().numpy())

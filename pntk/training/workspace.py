@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import torch
@@ -21,6 +22,7 @@ from torch import Tensor
 
 from pntk.data import PatternBlock
 from pntk.network import Networks, forward, stack
+from pntk.training.graphs import as_cuda_graph, plainly, repeated
 from pntk.training.recorder import Curves
 
 Progress = Callable[[int], None]
@@ -76,12 +78,16 @@ class Workspace:
         torch.bmm(self.second[:, :, : self.hidden].transpose(1, 2), self.errors, out=self.gradient)
         _sigmoid_backward(self.gradient, hidden, grad_input=self.gradient)
 
-    def descend(self, steps: int, learning_rate: float) -> None:
-        """Gradient steps in place."""
-        for _ in range(steps):
-            self.backward()
-            self.second[:, :, :-1].baddbmm_(self.errors, self.state[:, :-1].transpose(1, 2), alpha=-learning_rate)
-            self.first[:, :-1].baddbmm_(self.inputs[:, :-1], self.gradient.transpose(1, 2), alpha=-learning_rate)
+    def step(self, learning_rate: float) -> None:
+        """One gradient step in place."""
+        self.backward()
+        self.second[:, :, :-1].baddbmm_(self.errors, self.state[:, :-1].transpose(1, 2), alpha=-learning_rate)
+        self.first[:, :-1].baddbmm_(self.inputs[:, :-1], self.gradient.transpose(1, 2), alpha=-learning_rate)
+
+    def steps(self, learning_rate: float) -> Callable[[int], None]:
+        """A function that takes any number of gradient steps in place, from a recorded graph on CUDA."""
+        recorder = as_cuda_graph if self.first.is_cuda else plainly
+        return repeated(partial(self.step, learning_rate), (self.first, self.second), recorder)
 
     def pack(self) -> Tensor:
         """All trained weights as (B, P), a copy."""

@@ -33,11 +33,11 @@ def bench_silhouette(console: Console) -> dict[str, Any]:
     """CPU seconds of every estimator alone, of all but `eig` together, and of 2 x 2,500 steps of training."""
     data = draw_phase_data(ENVIRONMENT, PHASES[0], 0, 500, 500)
     arrays = (encode(ENVIRONMENT, data.test)[0], *encode(ENVIRONMENT, data.train))
-    tensors = [torch.from_numpy(array) for array in arrays]
+    test, train, targets = (torch.from_numpy(array) for array in arrays)
     networks = scaled(base_networks(ENVIRONMENT, 200, [0]), 10, "hidden")
 
     def measure(*names: str) -> dict[str, float]:
-        return silhouettes(Start(networks, *tensors), names, Clustering())
+        return silhouettes(Start(networks, test, train, targets), names, Clustering())
 
     rest = tuple(name for name in ESTIMATORS if name != "eig")
     with threads(1):

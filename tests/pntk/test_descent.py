@@ -13,6 +13,7 @@ from pntk.randomness import stream
 from pntk.tasks import Environment, encode
 from pntk.training import descent
 from pntk.training.descent import descend
+from pntk.training.graphs import Step, plainly, repeated
 from pntk.training.recorder import Curves, recorded_steps
 from pntk.training.workspace import mean_loss
 from tests.oracles import naive_training
@@ -95,6 +96,24 @@ def test_mini_batches_do_not_depend_on_the_block_and_need_streams() -> None:
     assert_same(both.network(1), descend(networks_9, train_9, test_9, 30, 0.02, 16, [stream(9, "b")])[0])
     with pytest.raises(ValueError, match="random stream"):
         descend(networks, train, test, 1, 0.02, batch_size=16)
+
+
+def test_repeated_steps_are_whole_chunks_and_a_rest_and_recording_leaves_no_trace() -> None:
+    count = torch.zeros(1)
+    recorded: list[int] = []
+
+    def record(step: Step, chunk: int) -> Step:
+        recorded.append(chunk)
+        step()  # as warming up a CUDA graph does
+        return plainly(step, chunk)
+
+    take = repeated(lambda: count.add_(1) and None, [count], record, chunk=10)
+    totals = []
+    for steps in (3, 25, 0, 30):
+        take(steps)
+        totals.append(int(count))
+    assert totals == [3, 28, 28, 58]
+    assert recorded == [10]
 
 
 def test_an_epoch_of_mini_batches_sees_every_pattern_once() -> None:

@@ -11,7 +11,7 @@ from pntk.curriculum import Phase
 from pntk.data import draw_phase_data
 from pntk.kernels.multitask import entk, ntk_diagonal
 from pntk.network import base_networks, scaled
-from pntk.structure.silhouette import ESTIMATORS, Clustering, Start, silhouette, silhouettes
+from pntk.structure.silhouette import ESTIMATORS, Clustering, Start, silhouette, silhouettes, starts
 from pntk.structure.spectra import leading_eigenvectors, leading_singular
 from pntk.tasks import Environment, encode
 from tests.oracles import naive_silhouette
@@ -30,9 +30,10 @@ def aligned(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     return np.abs((a * b).sum(axis=-1))
 
 
-def test_leading_vectors_equal_full_decompositions() -> None:
+@pytest.mark.parametrize("together", [False, True])
+def test_leading_vectors_equal_full_decompositions(together: bool) -> None:
     kernels = start(10).entk
-    left, values, right = leading_singular(kernels)
+    left, values, right = (part.numpy() for part in leading_singular(torch.from_numpy(kernels), together))
     for k, kernel in enumerate(kernels):
         u, s, v = np.linalg.svd(kernel)
         assert values[k] == pytest.approx(s[0], rel=1e-10)
@@ -45,12 +46,37 @@ def test_leading_vectors_equal_full_decompositions() -> None:
 
 
 def test_a_matrix_of_zeros_has_zero_vectors() -> None:
-    left, values, right = leading_singular(np.zeros((2, 4, 5)))
+    left, values, right = leading_singular(torch.zeros(2, 4, 5, dtype=torch.float64))
     assert (left.shape, values.shape, right.shape) == ((2, 4), (2,), (2, 5))
     assert not left.any()
     assert not values.any()
     assert not right.any()
     assert not leading_eigenvectors(np.zeros((4, 4)), 2).any()
+
+
+@pytest.mark.parametrize("together", [False, True])
+def test_singular_values_close_together_and_broken_matrices_are_settled_too(together: bool) -> None:
+    rng = np.random.default_rng(0)
+    u, v = (np.linalg.qr(rng.normal(size=(n, 4)))[0] for n in (30, 20))
+    close, clear = ((u * s) @ v.T for s in ((1, 0.9999, 0.5, 0.1), (1, 0.1, 0.1, 0.1)))
+    stack = torch.from_numpy(np.stack([close, clear, np.full_like(close, np.nan)]))
+    left, values, right = (part.numpy() for part in leading_singular(stack, together))
+    np.testing.assert_allclose(values[:2], 1, rtol=1e-10)
+    np.testing.assert_allclose(aligned(left[:2], np.stack([u[:, 0]] * 2)), 1, atol=1e-8)
+    np.testing.assert_allclose(aligned(right[:2], np.stack([v[:, 0]] * 2)), 1, atol=1e-8)
+    assert np.isnan(right[2]).all()
+
+
+def test_a_block_measured_together_as_on_other_devices_has_the_same_vectors() -> None:
+    single = [start(10, seed=seed) for seed in (0, 1, 2)]
+    networks = scaled(base_networks(ENVIRONMENT, 40, [0, 1, 2]), 10, "hidden")
+    stacks = [torch.stack([getattr(s, name) for s in single]) for name in ("test_inputs", "train_inputs", "train_targets")]
+    for ours, expected in zip(starts(networks, *stacks, together=True), single, strict=True):
+        assert ours.known_singular is not None
+        for part in (0, 2):
+            np.testing.assert_allclose(aligned(ours.singular[part], expected.singular[part]), 1, atol=1e-8)
+        np.testing.assert_allclose(ours.singular[1], expected.singular[1], rtol=1e-9)
+    assert starts(networks, *stacks)[0].known_singular is None
 
 
 def test_start_kernels_repeat_entries_of_repeated_patterns() -> None:
