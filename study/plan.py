@@ -115,7 +115,7 @@ def _cell(sweep: Sweep, name: str, overrides: dict[str, Any]) -> Cell:
             f"{where}.clusters = {settings.clusters}: must be below train_patterns and test_patterns "
             f"({settings.train_patterns}, {settings.test_patterns})"
         )
-    distinct = _expected_distinct(curriculum.phases[0], environment, settings.train_patterns)
+    distinct = expected_distinct(curriculum.phases[0], environment, settings.train_patterns)
     if settings.clusters >= distinct:
         raise SweepError(
             f"{where}.clusters = {settings.clusters}: must be below the number of distinct training patterns, here about "
@@ -129,7 +129,7 @@ def _cell(sweep: Sweep, name: str, overrides: dict[str, Any]) -> Cell:
     return Cell(name, settings, environment, curriculum, _draws(sweep, spec.seeds or sweep.seeds))
 
 
-def _expected_distinct(phase: Phase, environment: Environment, size: int) -> float:
+def expected_distinct(phase: Phase, environment: Environment, size: int) -> float:
     """How many of `size` independent draws from a phase differ, on average."""
     total, expected = sum(phase.task_counts), 0.0
     for count, frequency in enumerate(phase.task_counts, start=1):

@@ -10,39 +10,21 @@ from pathlib import Path
 import torch
 from rich.console import Console
 
-from pntk.data import draw_phase_data, pattern_block
-from pntk.network import base_networks
-from pntk.training.descent import descend
 from study.analysis import analyse
 from study.comparisons import contrasts_of_rows, phases_of, predictors_of
+from study.cost import reference_seconds, steps_of_reference
 from study.folder import claim
 from study.output import print_analysis, write_analysis
-from study.plan import Block, Cell, Plan
+from study.plan import Block, Plan
 from study.progress import duration
 from study.provenance import provenance
 from study.rows import RowsError, finished, read_rows
 from study.sheets import Sheet, print_sheet
 from study.statistics.power import expected_width
 from study.sweep import Compute, SweepError, Tracking
-from study.threads import threads
 from study.trial import work_of
 
-PROBE_STEPS = 60
 START_SECONDS = 12  # of Ray and its workers; a trial costs about a second on top of its training
-
-
-def seconds_per_step(cell: Cell) -> float:
-    """Measured here and now on one core: a gradient step of one network of the cell."""
-    settings, phase = cell.settings, cell.curriculum.phases[-1]
-    dtype = getattr(torch, settings.precision)
-    networks = base_networks(cell.environment, settings.hidden_units, [0]).to(dtype)
-    drawn = draw_phase_data(cell.environment, phase, 0, settings.train_patterns, settings.test_patterns)
-    data = pattern_block(cell.environment, [drawn.train], dtype)
-    with threads(1):
-        descend(networks, data, data, 5, phase.learning_rate, records=2)
-        start = time.perf_counter()
-        descend(networks, data, data, PROBE_STEPS, phase.learning_rate, records=2)
-        return (time.perf_counter() - start) / PROBE_STEPS
 
 
 def print_plan(console: Console, plan: Plan, out: Path, address: str | None) -> None:
@@ -73,7 +55,7 @@ def print_plan(console: Console, plan: Plan, out: Path, address: str | None) -> 
         markup=False,
     )
     if blocks:
-        seconds = _estimated_seconds(plan, blocks)
+        seconds = _estimated_seconds(blocks)
         workers = max((os.cpu_count() or 1) // plan.sweep.compute.cpus_per_trial, 1)
         workers = min(workers, len(blocks))
         text = f"Estimated time: {duration(seconds)} of one core"
@@ -102,17 +84,10 @@ def _expected_widths(plan: Plan) -> list[str]:
     return lines
 
 
-def _estimated_seconds(plan: Plan, blocks: list[Block]) -> float:
-    """One core's time for the blocks, from a probe of each kind of network."""
-    probes: dict[tuple[object, ...], float] = {}
-    total = 0.0
-    for block in blocks:
-        s = block.cell.settings
-        kind = (s.hidden_units, s.train_patterns, s.precision, block.cell.environment, s.curriculum)
-        if kind not in probes and len(probes) < 8:
-            probes[kind] = seconds_per_step(block.cell)
-        total += probes.get(kind, max(probes.values())) * work_of(block.cell) * len(block.draws)
-    return total
+def _estimated_seconds(blocks: list[Block]) -> float:
+    """One core's time for the blocks: a probe of this machine, and the model of `study.cost`."""
+    steps = {cell.name: steps_of_reference(cell) * work_of(cell) for cell in {b.cell.name: b.cell for b in blocks}.values()}
+    return reference_seconds() * sum(steps[block.cell.name] * len(block.draws) for block in blocks)
 
 
 def check_resources(compute: Compute, address: str | None) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import multiprocessing
 import time
 from functools import partial
@@ -11,12 +12,12 @@ import numpy as np
 import torch
 from rich.console import Console
 
-from pntk.curriculum import Phase
 from pntk.data import draw_phase_data, pattern_block
 from pntk.network import base_networks
 from pntk.tasks import Environment
 from pntk.training.descent import descend
 from study.bench.measure import cpu_seconds
+from study.cost import FITTED, PROBE_PHASE, REFERENCE_DISTINCT, REFERENCE_HIDDEN, fitted
 from study.sheets import Sheet, print_sheet
 from study.threads import threads
 
@@ -25,15 +26,16 @@ PATTERNS = (100, 500, 2000, 10_000)
 BLOCKS = (1, 8, 64)
 TRAINED_STEPS = 5_000  # of the LR-tuned regime, to say networks per minute
 TARGET_SECONDS = 0.4
-PHASE = Phase("multi", (1.0, 1.0, 1.0), 1, 0.01)
 
 
-def seconds_per_step(hidden: int, patterns: int, block: int = 1, rounds: int = 3) -> tuple[float, int]:
+def seconds_per_step(
+    hidden: int, patterns: int, block: int = 1, rounds: int = 3, dtype: torch.dtype = torch.float32
+) -> tuple[float, int]:
     """CPU seconds of a gradient step of one network, and the distinct patterns that it runs over."""
     environment = Environment()
-    ids = [draw_phase_data(environment, PHASE, seed, patterns, 2).train for seed in range(block)]
-    data = pattern_block(environment, ids, torch.float32)
-    networks = base_networks(environment, hidden, range(block)).to(torch.float32)
+    ids = [draw_phase_data(environment, PROBE_PHASE, seed, patterns, 2).train for seed in range(block)]
+    data = pattern_block(environment, ids, dtype)
+    networks = base_networks(environment, hidden, range(block)).to(dtype)
 
     def train(steps: int) -> None:
         descend(networks, data, data, steps, 1e-6, records=2)
@@ -43,7 +45,8 @@ def seconds_per_step(hidden: int, patterns: int, block: int = 1, rounds: int = 3
         start = time.process_time()
         train(4)
         guess = max((time.process_time() - start) / 4 / block, 1e-6)
-        steps = int(np.clip(TARGET_SECONDS / guess / block, 6, 2000))
+        # Long enough that what a network costs once, whatever its steps, is lost in them.
+        steps = int(np.clip(TARGET_SECONDS / guess / block, 100 if block > 1 else 6, 2000))
         times = cpu_seconds({"few": partial(train, 1), "many": partial(train, 1 + steps)}, rounds)
     return (times["many"] - times["few"]) / steps / block, len(np.unique(ids[0]))
 
@@ -51,7 +54,7 @@ def seconds_per_step(hidden: int, patterns: int, block: int = 1, rounds: int = 3
 def _work(seconds: float) -> int:
     """Steps of the paper's network that one worker takes in some seconds of wall time."""
     environment = Environment()
-    data = pattern_block(environment, [draw_phase_data(environment, PHASE, 0, 500, 2).train], torch.float32)
+    data = pattern_block(environment, [draw_phase_data(environment, PROBE_PHASE, 0, 500, 2).train], torch.float32)
     networks = base_networks(environment, 200, [0]).to(torch.float32)
     done = 0
     with threads(1):
@@ -74,39 +77,36 @@ def workers_speedup(seconds: float = 4.0, rounds: int = 3) -> float:
     return float(np.median(ratios))
 
 
-def fitted(points: list[dict[str, float]]) -> tuple[float, float]:
-    """The model seconds = a + b x hidden units x distinct patterns, by least squares on relative errors."""
-    measured = np.array([p["seconds"] for p in points])
-    design = np.array([[1.0, p["hidden"] * p["distinct"]] for p in points]) / measured[:, None]
-    (a, b), *_ = np.linalg.lstsq(design, np.ones(len(points)), rcond=None)
-    return float(a), float(b)
-
-
 def bench_scale(console: Console) -> dict[str, Any]:
     """Milliseconds a step over widths, patterns and block sizes; the model; the speed-up of two workers."""
     points: list[dict[str, float]] = []
-    for hidden in WIDTHS:
-        for patterns in PATTERNS:
-            seconds, distinct = seconds_per_step(hidden, patterns)
-            points.append({"hidden": hidden, "patterns": patterns, "distinct": distinct, "seconds": seconds})
-    a, b = fitted(points)
+    for hidden, patterns in itertools.product(WIDTHS, PATTERNS):
+        seconds, distinct = seconds_per_step(hidden, patterns)
+        points.append({"hidden": hidden, "patterns": patterns, "distinct": distinct, "seconds": seconds})
+    reference = next(p["seconds"] for p in points if (p["hidden"], p["patterns"]) == (REFERENCE_HIDDEN, 500))
+    columns = [[p[name] for p in points] for name in ("hidden", "distinct")]
+    model = fitted(columns[0], columns[1], [p["seconds"] / reference for p in points])
     rows = []
     for p in points:
-        p["model"] = a + b * p["hidden"] * p["distinct"]
+        p["model"] = reference * model(p["hidden"], p["distinct"])
+        p["plan"] = reference * FITTED(p["hidden"], p["distinct"]) / FITTED(REFERENCE_HIDDEN, REFERENCE_DISTINCT)
         per_minute = 60 / (p["seconds"] * TRAINED_STEPS)
-        texts = (f"{1e3 * p['seconds']:.3f}", f"{1e3 * p['model']:.3f}", f"{per_minute:.2g}")
+        texts = (*(f"{1e3 * p[name]:.3f}" for name in ("seconds", "model", "plan")), f"{per_minute:.2g}")
         rows.append([f"{p['hidden']:.0f}", f"{p['patterns']:,.0f}", f"{p['distinct']:,.0f}", *texts])
-    headings = ["hidden units", "patterns", "distinct", "ms a step", "model", f"networks a minute ({TRAINED_STEPS:,} steps)"]
-    print_sheet(
-        console, Sheet("Cost of a gradient step of one network, CPU, one thread, float32, multitask data", headings, rows, 0)
-    )
-    blocks = {block: seconds_per_step(200, 500, block)[0] for block in BLOCKS}
-    by_block = ", ".join(f"{1e3 * seconds:.3f} ms at {block}" for block, seconds in blocks.items())
+    headings = ["hidden units", "patterns", "distinct", "ms a step", "model fitted here", "model of the plan"]
+    headings.append(f"networks a minute ({TRAINED_STEPS:,} steps)")
+    title = "Cost of a gradient step of one network, CPU, one thread, float32, multitask data"
+    print_sheet(console, Sheet(title, headings, rows, 0))
+    blocks = {block: seconds_per_step(REFERENCE_HIDDEN, 500, block)[0] for block in BLOCKS}
+    double = seconds_per_step(REFERENCE_HIDDEN, 500, dtype=torch.float64)[0] / reference
     speedup = workers_speedup()
-    error = max(abs(p["model"] / p["seconds"] - 1) for p in points)
+    error, plan_error = (max(abs(p[name] / p["seconds"] - 1) for p in points) for name in ("model", "plan"))
+    by_block = ", ".join(f"{1e3 * seconds:.3f} ms at {block}" for block, seconds in blocks.items())
     console.print(
-        f"Model: {1e3 * a:.3f} ms + {1e9 * b:.2f} ns x hidden x distinct; off by at most {error:.0%}.", highlight=False
+        f"Model, in steps of the reference network ({REFERENCE_HIDDEN} x 500): {model}; off by at most {error:.0%}, the plan's "
+        f"by {plan_error:.0%}. A float64 step costs {double:.2f} of a float32 one.\n"
+        f"Networks a block: {by_block}. Two workers do {speedup:.2f} times the steps of one.",
+        highlight=False,
     )
-    console.print(f"Networks a block: {by_block}. Two workers do {speedup:.2f} times the steps of one.", highlight=False)
-    return {"points": points, "model": {"constant": a, "slope": b, "largest_error": error},
-            "seconds_by_block": blocks, "two_workers": speedup}  # fmt: skip
+    return {"points": points, "model": vars(model) | {"largest_error": error, "largest_error_of_plan": plan_error},
+            "seconds_by_block": blocks, "double": double, "two_workers": speedup}  # fmt: skip

@@ -14,10 +14,13 @@ from rich.console import Console
 from study.bench import BENCHES
 from study.bench import analysis as analysis_bench
 from study.bench import flow as flow_bench
+from study.bench import fused as fused_bench
 from study.bench import scale as scale_bench
 from study.bench import silhouette as silhouette_bench
 from study.bench import train as train_bench
+from study.bench.flow import cells_of
 from study.bench.jax_baseline import jax_training
+from study.cost import DOUBLE, StepModel, fitted, reference_seconds, steps_of_reference
 from tests.study.conftest import study_here
 
 
@@ -52,7 +55,9 @@ def test_bench_silhouette_and_analysis_run_on_small_work(monkeypatch: pytest.Mon
     short = tuple(replace(phase, steps=5) for phase in silhouette_bench.PHASES)
     monkeypatch.setattr(silhouette_bench, "PHASES", short)
     monkeypatch.setattr(silhouette_bench, "ESTIMATORS", {"svd_right": None, "inputs": None})
-    assert BENCHES["silhouette"](Console(quiet=True))["share_of_training"] > 0
+    numbers = BENCHES["silhouette"](Console(quiet=True))
+    assert numbers["share_of_training"] > 0
+    assert len(numbers["vectors"]) == 3
     assert analysis_bench.simulated_rows(20, 2).shape[0] == 40
 
 
@@ -86,10 +91,31 @@ def test_bench_flow_compares_the_integrators_on_the_same_seeds(monkeypatch: pyte
     assert set(numbers["baseline_multi_test"]) == {"gd", "flow"}
 
 
+@pytest.mark.slow
+def test_fused_steps_are_the_same_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fused_bench, "STEPS", 5)
+    numbers = BENCHES["fused"](Console(quiet=True))
+    assert numbers["largest_difference"]
+    assert max(numbers["largest_difference"].values()) < 1e-5
+
+
 def test_the_cost_model_fits_what_it_is_made_of_and_workers_work() -> None:
-    points = [{"hidden": h, "distinct": n, "seconds": 1e-4 + 2e-9 * h * n} for h in (50, 800) for n in (100, 5000)]
-    assert scale_bench.fitted(points) == pytest.approx((1e-4, 2e-9))
+    truth = StepModel(0.1, 2e-6, 3e-7)
+    widths, patterns = zip(*[(h, n) for h in (50, 800, 2000) for n in (100, 5000)], strict=True)
+    found = fitted(widths, patterns, [truth(h, n) for h, n in zip(widths, patterns, strict=True)])
+    assert vars(found) == pytest.approx(vars(truth))
     seconds, distinct = scale_bench.seconds_per_step(20, 100, rounds=1)
     assert seconds > 0
     assert 90 < distinct <= 100
     assert scale_bench._work(0.05) > 0
+
+
+def test_the_plan_prices_cells_by_their_size_and_precision() -> None:
+    cells = cells_of("lr_tuned", 1)
+    step = steps_of_reference(cells["standard"])
+    assert step == pytest.approx(1, rel=0.1)  # the reference network, on fewer distinct patterns in one of two phases
+    wide = replace(cells["standard"], settings=cells["standard"].settings.model_copy(update={"hidden_units": 800}))
+    assert 3 < steps_of_reference(wide) / step < 4.5
+    double = replace(wide, settings=wide.settings.model_copy(update={"precision": "float64"}))
+    assert steps_of_reference(double) == pytest.approx(DOUBLE * steps_of_reference(wide))
+    assert reference_seconds() > 0
