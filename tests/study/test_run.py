@@ -254,51 +254,6 @@ def test_a_run_on_a_cluster_that_is_already_there(small_sweep: Path, tmp_path: P
         cluster.wait(timeout=60)
 
 
-def test_analyse_rebuilds_the_tables_from_the_rows(small_run: tuple[Path, str], tmp_path: Path) -> None:
-    out, printed = small_run
-    copy = tmp_path / "copy"
-    shutil.copytree(out, copy)
-    before = (copy / "analysis.json").read_text()
-    (copy / "analysis.json").unlink()
-    done = study("analyse", copy)
-    assert done.returncode == 0
-    assert (copy / "analysis.json").read_text() == before
-    table = printed[printed.index("small: standard against large") : printed.index("Files:")]
-    assert table in done.stdout
-    in_file = (copy / "analysis.md").read_text()
-    assert "| phase | estimator | pairs | r20 |" in in_file
-    assert "unseen loss" in in_file
-
-
-def test_analyse_works_on_rows_made_elsewhere(tmp_path: Path) -> None:
-    generator = np.random.default_rng(0)
-    (tmp_path / "rows").mkdir()
-    frame = pd.DataFrame({"cell": ["a"] * 8 + ["b"] * 8, "seed": [*range(8)] * 2})
-    frame["silhouette_eig"], frame["loss_single_test"] = generator.normal(size=(2, 16))
-    frame.to_parquet(tmp_path / "rows" / "mine.parquet")
-    done = study_here("analyse", tmp_path)
-    assert done.returncode == 0, done.stderr
-    assert "a against b" in done.stdout
-    assert study_here("analyse", tmp_path / "nothing").returncode == 2
-
-
-def test_analyse_works_with_unseen_losses_only_and_refuses_rows_without_any(tmp_path: Path) -> None:
-    generator = np.random.default_rng(0)
-    (tmp_path / "rows").mkdir()
-    frame = pd.DataFrame({"cell": ["a"] * 8 + ["b"] * 8, "seed": [*range(8)] * 2})
-    frame["silhouette_mine"], frame["loss_x_unseen"] = generator.normal(size=(2, 16))
-    frame.to_parquet(tmp_path / "rows" / "mine.parquet")
-    done = study_here("analyse", tmp_path)
-    assert done.returncode == 0
-    assert "a against b, unseen loss" in done.stdout
-    assert "could be computed" not in done.stdout
-    for column in ("silhouette_mine", "loss_x_unseen"):
-        frame.drop(columns=column).to_parquet(tmp_path / "rows" / "mine.parquet")
-        refused = study_here("analyse", tmp_path)
-        assert refused.returncode == 2
-        assert "rows need a column silhouette_<estimator>" in refused.stderr
-
-
 @pytest.mark.slow
 def test_wandb_that_cannot_be_reached_keeps_its_runs_offline(small_sweep: Path, tmp_path: Path) -> None:
     nowhere = {"WANDB_BASE_URL": "http://127.0.0.1:9", "WANDB_API_KEY": "0" * 40}
