@@ -43,7 +43,7 @@ class StepModel:
 
 
 # Fitted by `bench scale`, in steps of the reference network.
-FITTED = StepModel(constant=0.15, slope=9.4e-6, spill=4.5e-6)
+FITTED = StepModel(constant=0.142, slope=9.94e-6, spill=5.21e-6)
 
 
 def fitted(hidden: Sequence[float], distinct: Sequence[float], costs: Sequence[float]) -> StepModel:
@@ -61,6 +61,17 @@ def steps_of_reference(cell: Cell) -> float:
     weights = [phase.steps for phase in phases]
     double = DOUBLE if settings.precision == "float64" else 1.0
     return double * float(np.average(costs, weights=weights)) / FITTED(REFERENCE_HIDDEN, REFERENCE_DISTINCT)
+
+
+def flow_steps(phase: Phase) -> float:
+    """What following the flow through a phase costs, in gradient steps of its networks.
+
+    Gradients grow with the logarithm of the time followed (counted on networks of the source study, times from 3 to 300);
+    each costs a little more than a step.
+    """
+    time_followed = phase.steps * phase.learning_rate
+    gradients = 250 * min(1.0, float(np.sqrt(time_followed / 3))) + 150 * max(0.0, float(np.log(time_followed / 3)))
+    return 1.3 * gradients
 
 
 def reference_seconds() -> float:

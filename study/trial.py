@@ -24,6 +24,7 @@ from pntk.training.descent import descend
 from pntk.training.flow import follow_flow
 from pntk.training.recorder import Curves
 from pntk.training.workspace import mean_loss
+from study.cost import flow_steps
 from study.plan import Block, Cell, Draw
 
 # What the t = 0 measurement of one network of the paper (200 hidden units, 500 patterns) costs in gradient steps. Only
@@ -31,7 +32,6 @@ from study.plan import Block, Cell, Draw
 STEPS_PER_MEASUREMENT = 700
 STEPS_PER_EIG = 2200
 STEPS_PER_CLUSTERING = 400
-FLOW_SAVES = 6
 
 Progress = Callable[[int], None]
 Losses = dict[str, NDArray[np.float64]]
@@ -83,7 +83,9 @@ def work_of(cell: Cell) -> int:
 
 def training_work(cell: Cell) -> int:
     """The training of one network, in gradient steps."""
-    return cell.curriculum.steps if cell.settings.integrator == "gd" else max(cell.curriculum.steps // FLOW_SAVES, 1)
+    if cell.settings.integrator == "gd":
+        return cell.curriculum.steps
+    return max(round(sum(flow_steps(phase) for phase in cell.curriculum.turns)), 1)
 
 
 def measurement_work(cell: Cell) -> int:
