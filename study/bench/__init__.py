@@ -10,6 +10,7 @@ from rich.console import Console
 from study.bench.analysis import bench_analysis
 from study.bench.entk import bench_entk
 from study.bench.flow import bench_flow
+from study.bench.path import bench_path
 from study.bench.scale import bench_scale
 from study.bench.silhouette import bench_silhouette
 from study.bench.train import bench_train
@@ -21,4 +22,5 @@ BENCHES: dict[str, Callable[[Console], dict[str, Any]]] = {
     "analysis": bench_analysis,
     "flow": bench_flow,
     "scale": bench_scale,
+    "path": bench_path,
 }
