@@ -24,6 +24,7 @@ examples:
   python -m study run sweeps/paper.yaml --set seeds=40 --out results/paper40
   python -m study analyse results/paper                     all tables again, from the rows
   python -m study export results/paper --cell large --seed 3 --to large-3.npz
+  python -m study attribute results/paper --cell standard_lr large_lr --seed 3 --to attribution-3
   python -m study bench train                               ours against nn.Module and torch.func.vmap
 
 exit status: 0 done; 2 refused before any work, with one line that says why; 1 anything else."""
@@ -74,6 +75,19 @@ def _parser() -> argparse.ArgumentParser:
     export.add_argument("--data-seed", type=int, metavar="N", help="in a crossed design (default: the first of the seed)")
     export.add_argument("--to", required=True, type=Path, metavar="FILE.npz")
 
+    attribute = commands.add_parser(
+        "attribute", formatter_class=plain, help="which training patterns moved which outputs", description=ATTRIBUTE
+    )
+    attribute.add_argument("study", type=Path, metavar="DIR|SWEEP.yaml")
+    attribute.add_argument("--cell", required=True, nargs="+", metavar="NAME", help="one or more, traced side by side")
+    attribute.add_argument("--seed", required=True, type=int, metavar="N")
+    attribute.add_argument("--data-seed", type=int, metavar="N", help="in a crossed design (default: the first of the seed)")
+    attribute.add_argument("--to", required=True, type=Path, metavar="FOLDER", help="for arrays, tables and pictures")
+    attribute.add_argument(
+        "--thin", type=int, default=1, metavar="S", help="steps that share one set of nodes (default: 1; see bench path)"
+    )
+    attribute.add_argument("--workers", type=int, default=2, metavar="N", help="processes, one network each (default: 2)")
+
     power = commands.add_parser(
         "power", formatter_class=plain, help="how many pairs an interval of some width needs", description=POWER
     )
@@ -91,7 +105,7 @@ def _parser() -> argparse.ArgumentParser:
     bench = commands.add_parser(
         "bench", formatter_class=plain, help="measure speed against a named baseline in the same run", description=BENCH
     )
-    bench.add_argument("name", choices=("train", "entk", "silhouette", "analysis", "flow", "scale", "fused"))
+    bench.add_argument("name", choices=("train", "entk", "silhouette", "analysis", "flow", "scale", "fused", "path"))
     bench.add_argument("--json", type=Path, metavar="FILE", help="also write the numbers to FILE")
     return parser
 
@@ -114,6 +128,16 @@ Train one network of a study again and write, as float arrays:
   <phase>_train_inputs, <phase>_train_targets, <phase>_test_inputs, <phase>_test_targets
   bias, loss_<phase>_train, loss_<phase>_test, loss_<phase>_unseen, silhouette_<estimator>"""
 
+ATTRIBUTE = """\
+Train networks of a study again (float64, full-batch gradient descent) and split every change of every test output among
+the training patterns by the path-integrated eNTK, phase by phase. Prints and writes into FOLDER:
+  <cell>-<seed>.npz            <phase>_kernel (test pattern, output, training pattern): sums over training patterns to
+                               <phase>_change; distinct patterns and their counts; group sums
+  attribution-<phase>.svg/png  outputs by training feature, by training task, test task by training task
+  attribution.md, .json        the tables, and the completeness error of every network and phase
+DIR is a study's folder; a sweep file does too, nothing needs to have been run. The paper's pair: about 7 minutes of two
+cores, 2 with --thin 5."""
+
 POWER = """\
 How many pairs the 95 % interval of a centred correlation needs to be as narrow as --width, and what some numbers of
 pairs give. From Fisher's z; bootstrap intervals of normal pairs are as wide (checked by simulation in the tests)."""
@@ -129,6 +153,7 @@ silhouette  the t = 0 measurement of a network against its LR-tuned training
 flow        both integrators on the same seeds: losses, correlations, time (about 5 minutes)
 scale       a step as hidden units, patterns and blocks grow, a model of its cost, one worker against two
 fused       a gradient step by torch operations, torch.compile and numba: would a fused kernel pay?
+path        path-integrated eNTK: completeness and cost of each rule, and what thinning costs (about 5 minutes)
 analysis    a full analysis of 400 pairs, 10 predictors, 2 phases, 10,000 resamples"""
 
 
@@ -153,9 +178,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     console = _console()
     try:
-        return {"run": _run, "analyse": _analyse, "export": _export, "power": _power, "calibrate": _calibrate, "bench": _bench}[
-            options.command
-        ](options, console)
+        return COMMANDS[options.command](options, console)
     except (SweepError, RowsError) as error:
         print(f"error: {error}", file=sys.stderr)
         return REFUSED
@@ -204,6 +227,18 @@ def _export(options: argparse.Namespace, console: Console) -> int:
     return 0
 
 
+def _attribute(options: argparse.Namespace, console: Console) -> int:
+    from study.attribute import attribute_study
+    from study.folder import stored_sweep
+    from study.plan import make_plan
+    from study.sweep_file import load_sweep
+
+    plan = make_plan(load_sweep(options.study) if options.study.is_file() else stored_sweep(options.study))
+    chosen = plan, options.cell, options.seed, options.data_seed, options.to
+    attribute_study(*chosen, options.thin, options.workers, console)
+    return 0
+
+
 def _power(options: argparse.Namespace, console: Console) -> int:
     from study.statistics.power import expected_width, pairs_needed
     from study.sweep import SweepError
@@ -238,6 +273,17 @@ def _bench(options: argparse.Namespace, console: Console) -> int:
     if options.json:
         options.json.write_text(json.dumps(numbers, indent=1) + "\n", encoding="utf-8")
     return 0
+
+
+COMMANDS = {
+    "run": _run,
+    "analyse": _analyse,
+    "export": _export,
+    "attribute": _attribute,
+    "power": _power,
+    "calibrate": _calibrate,
+    "bench": _bench,
+}
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ import numpy as np
 from pntk.network import WEIGHT_NAMES, Networks
 from pntk.tasks import encode
 from study.folder import check_file
-from study.plan import Block, Draw, Plan
+from study.plan import Block, Cell, Draw, Plan
 from study.rows import RowsError, read_rows
 from study.sweep import SweepError
 from study.threads import threads
@@ -44,25 +44,35 @@ def export(plan: Plan, out: Path, cell_name: str, seed: int, data_seed: int | No
         SweepError: no such cell or seed, or the file cannot be written.
     """
     cell = plan.cell(cell_name)
-    draws = [d for d in cell.draws if d.seed == seed and data_seed in (None, d.data_seed)]
-    if not draws:
-        seeds = sorted({d.seed for d in cell.draws})
-        if seed in seeds:
-            known = sorted(d.data_seed for d in cell.draws if d.seed == seed)
-            raise SweepError(
-                f"--data-seed = {data_seed}: seed {seed} of {cell_name!r} has data seeds {known[0]} to {known[-1]}"
-            )
-        raise SweepError(f"--seed = {seed}: not in cell {cell_name!r}, which has seeds {seeds[0]} to {seeds[-1]}")
+    draw = find_draw(cell, seed, data_seed)
     check_file(to, "--to")
     with threads(plan.sweep.compute.cpus_per_trial):  # as in the study, so that losses agree to the last bit
-        result = run_block(Block(cell, (draws[0],)))
+        result = run_block(Block(cell, (draw,)))
     arrays = arrays_of(result)
     temporary = to.with_name(f".{to.name}.{os.getpid()}.tmp")
     with temporary.open("wb") as sink:
         np.savez_compressed(sink, **arrays)  # type: ignore[arg-type]
     temporary.replace(to)
     lines = [f"{name:28s} {array.shape}" for name, array in arrays.items() if array.ndim]
-    return [*lines, _comparison(out, cell_name, draws[0], result)]
+    return [*lines, _comparison(out, cell_name, draw, result)]
+
+
+def find_draw(cell: Cell, seed: int, data_seed: int | None = None) -> Draw:
+    """The cell's draw with this seed, and this data seed or else its first one.
+
+    Raises:
+        SweepError: there is none.
+    """
+    draws = [d for d in cell.draws if d.seed == seed and data_seed in (None, d.data_seed)]
+    if not draws:
+        seeds = sorted({d.seed for d in cell.draws})
+        if seed in seeds:
+            known = sorted(d.data_seed for d in cell.draws if d.seed == seed)
+            raise SweepError(
+                f"--data-seed = {data_seed}: seed {seed} of {cell.name!r} has data seeds {known[0]} to {known[-1]}"
+            )
+        raise SweepError(f"--seed = {seed}: not in cell {cell.name!r}, which has seeds {seeds[0]} to {seeds[-1]}")
+    return draws[0]
 
 
 def _comparison(out: Path, cell: str, draw: Draw, result: BlockResult) -> str:

@@ -71,3 +71,28 @@ def naive_silhouette(features: np.ndarray, labels: np.ndarray) -> float:
         outside = min(distances[labels == other].mean() for other in set(labels.tolist()) - {labels[i]})
         scores.append((outside - inside) / max(inside, outside))
     return float(np.mean(scores))
+
+
+def naive_path_kernel(
+    networks: Networks,
+    index: int,
+    test: torch.Tensor,
+    train: torch.Tensor,
+    targets: torch.Tensor,
+    steps: int,
+    rate: float,
+    nodes: list[tuple[float, float]],
+) -> torch.Tensor:
+    """P[n,o,m] step by step from explicit Jacobians at (node, weight) pairs; patterns as drawn."""
+    module = MultitaskModule(networks, index)
+    total = torch.zeros(len(test), targets.shape[1], len(train), dtype=test.dtype)
+    for _ in range(steps):
+        error = 2 * (module(train) - targets).detach()
+        gradients = torch.einsum("mk,mkp->mp", error, output_gradients(module, train))
+        start = torch.nn.utils.parameters_to_vector(module.parameters()).detach()
+        moved = -rate * gradients.sum(dim=0)
+        for node, weight in nodes:
+            torch.nn.utils.vector_to_parameters(start + node * moved, module.parameters())
+            total -= rate * weight * torch.einsum("nop,mp->nom", output_gradients(module, test), gradients)
+        torch.nn.utils.vector_to_parameters(start + moved, module.parameters())
+    return total

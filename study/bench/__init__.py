@@ -11,6 +11,7 @@ from study.bench.analysis import bench_analysis
 from study.bench.entk import bench_entk
 from study.bench.flow import bench_flow
 from study.bench.fused import bench_fused
+from study.bench.path import bench_path
 from study.bench.scale import bench_scale
 from study.bench.silhouette import bench_silhouette
 from study.bench.train import bench_train
@@ -23,4 +24,5 @@ BENCHES: dict[str, Callable[[Console], dict[str, Any]]] = {
     "flow": bench_flow,
     "scale": bench_scale,
     "fused": bench_fused,
+    "path": bench_path,
 }
