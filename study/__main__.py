@@ -11,6 +11,8 @@ from typing import NoReturn
 
 from rich.console import Console
 
+from study import one_step
+
 REFUSED, FAILED = 2, 1
 
 DESCRIPTION = """\
@@ -88,6 +90,8 @@ def _parser() -> argparse.ArgumentParser:
         "--repetitions", type=int, default=1000, metavar="N", help="simulated studies per setting (default: 1000)"
     )
 
+    one_step.add_command(commands)
+
     bench = commands.add_parser(
         "bench", formatter_class=plain, help="measure speed against a named baseline in the same run", description=BENCH
     )
@@ -152,9 +156,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     console = _console()
     try:
-        return {"run": _run, "analyse": _analyse, "export": _export, "power": _power, "calibrate": _calibrate, "bench": _bench}[
-            options.command
-        ](options, console)
+        return {
+            "run": _run, "analyse": _analyse, "export": _export, "power": _power, "calibrate": _calibrate,
+            "one-step": one_step.command, "bench": _bench,
+        }[options.command](options, console)  # fmt: skip
     except (SweepError, RowsError) as error:
         print(f"error: {error}", file=sys.stderr)
         return REFUSED
