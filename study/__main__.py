@@ -11,6 +11,8 @@ from typing import NoReturn
 
 from rich.console import Console
 
+from study import one_step
+
 REFUSED, FAILED = 2, 1
 
 DESCRIPTION = """\
@@ -101,6 +103,8 @@ def _parser() -> argparse.ArgumentParser:
     calibrate.add_argument(
         "--repetitions", type=int, default=1000, metavar="N", help="simulated studies per setting (default: 1000)"
     )
+
+    one_step.add_command(commands)
 
     bench = commands.add_parser(
         "bench", formatter_class=plain, help="measure speed against a named baseline in the same run", description=BENCH
@@ -282,6 +286,7 @@ COMMANDS = {
     "attribute": _attribute,
     "power": _power,
     "calibrate": _calibrate,
+    "one-step": one_step.command,
     "bench": _bench,
 }
 
