@@ -43,6 +43,10 @@ def export(plan: Plan, out: Path, cell_name: str, seed: int, data_seed: int | No
     Raises:
         SweepError: no such cell or seed, or the file cannot be written.
     """
+    if plan.sweep.network == "linear":
+        raise SweepError(
+            f"{out}: is a study of the linear network, whose inputs, targets and kernels are in its rows (array_*)"
+        )
     cell = plan.cell(cell_name)
     draws = [d for d in cell.draws if d.seed == seed and data_seed in (None, d.data_seed)]
     if not draws:
