@@ -21,7 +21,8 @@ class Score:
     Attributes:
         value, low, high: None with a reason, or where a time lies beyond the end of training.
         q05, q95: between which the middle nine tenths of seeds lie; None for a share.
-        n: seeds used. left_out: seeds for which the score is not defined.
+        n: seeds used. left_out: seeds for which the score is not defined; where times after the end count as late (see
+            `median`), these are among the n.
     """
 
     value: float | None
