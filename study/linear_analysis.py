@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
@@ -56,6 +56,10 @@ def analyse_linear(frame: pd.DataFrame) -> dict[str, Any]:
                 continue  # a mode or a mark that this cell does not have
             name = column.removeprefix(PREFIX)
             expected = _expected(name, marks)
+            if name.startswith("ahead_of_"):
+                switched = kept[f"{PREFIX}switch_{name.rsplit('_', 1)[1]}"].notna().to_numpy()
+                results.append(_entry(str(cell), name, None, _ahead(values, switched)))
+                continue
             results.append(_entry(str(cell), name, expected, _score(name, values, expected)))
             if expected is not None:
                 common = int(np.bincount(values[~np.isnan(values)].astype(int)).argmax())
@@ -79,6 +83,12 @@ def _score(name: str, values: np.ndarray, mode: int | None) -> Score:
     if name.startswith("secondary_") and "delay" not in name:
         return share(values)
     return median(values, censored=TIME.fullmatch(name) is not None)
+
+
+def _ahead(values: np.ndarray, switched: np.ndarray) -> Score:
+    """Steps ahead of a drop. A drop after the end is one far ahead of which the switch came; no switch is no score."""
+    found = median(values[switched], censored=True)
+    return replace(found, left_out=found.left_out + int((~switched).sum()))
 
 
 def _entry(cell: str, name: str, mode: int | None, score: Score) -> dict[str, Any]:
