@@ -23,6 +23,7 @@ EXAMPLES = """\
 examples:
   python -m study run sweeps/quick.yaml                     a look at everything, under a minute
   python -m study run sweeps/paper.yaml                     the source study: 60 networks
+  python -m study run sweeps/linear.yaml                    the linear validation, with its figures
   python -m study run sweeps/paper.yaml --set seeds=40 --out results/paper40
   python -m study analyse results/paper                     all tables again, from the rows
   python -m study export results/paper --cell large --seed 3 --to large-3.npz

@@ -43,6 +43,10 @@ def export(plan: Plan, out: Path, cell_name: str, seed: int, data_seed: int | No
     Raises:
         SweepError: no such cell or seed, or the file cannot be written.
     """
+    if plan.sweep.network == "linear":
+        raise SweepError(
+            f"{out}: is a study of the linear network, whose inputs, targets and kernels are in its rows (array_*)"
+        )
     cell = plan.cell(cell_name)
     draw = find_draw(cell, seed, data_seed)
     check_file(to, "--to")

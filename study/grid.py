@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
+from study.linear_settings import LinearSettings
 from study.sweep import Settings, Sweep, SweepError
 from study.sweep_file import one_line
 
@@ -18,19 +19,22 @@ def grid_name(values: dict[str, Any]) -> str:
 
 def axes_of(sweep: Sweep) -> dict[str, list[Any]]:
     """Grid axes with their values read as the field they set, so that 1e-3 and 0.001 are one cell."""
+    linear = sweep.network == "linear"
+    model: type[BaseModel] = LinearSettings if linear else Settings
+    lists = ("estimators", "singular_values", "marks")
     axes = {}
     for axis, values in sweep.grid.items():
-        if axis not in Settings.model_fields or axis == "estimators":
-            allowed = ", ".join(name for name in Settings.model_fields if name != "estimators")
+        if axis not in model.model_fields or axis in lists:
+            allowed = ", ".join(name for name in model.model_fields if name not in lists)
             raise SweepError(f"grid.{axis}: unknown axis; allowed: {allowed}")
         if not values:
             raise SweepError(f"grid.{axis} = []: needs at least one value")
-        base = {"curriculum": "-"} | sweep.settings
-        axes[axis] = [getattr(validated(base | {axis: value}, "grid", Settings), axis) for value in values]
+        base = ({} if linear else {"curriculum": "-"}) | sweep.settings
+        axes[axis] = [getattr(validated(base | {axis: value}, "grid", model), axis) for value in values]
     return axes
 
 
-def validated(values: dict[str, Any], where: str, model: type[Settings] = Settings) -> Any:
+def validated(values: dict[str, Any], where: str, model: type[BaseModel] = Settings) -> Any:
     """Values as settings.
 
     Raises:

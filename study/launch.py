@@ -21,13 +21,13 @@ import torch
 from ray import tune
 from rich.console import Console
 
-from study.plan import Block, Draw, Plan
+from study import linear_trial, trial
+from study.plan import Block, Draw, LinearCell, Plan
 from study.progress import LiveProgress
 from study.rows import finished, write_rows
 from study.sweep import Tracking
 from study.threads import threads
 from study.tracking import log_trial, summary
-from study.trial import rows_of, run_block, work_of
 
 SECONDS_BETWEEN_REPORTS = 2.0
 
@@ -51,11 +51,17 @@ class Outcome:
     interrupted: bool
 
 
+def kind_of(block: Block[Any]) -> Any:
+    """The module with `run_block`, `rows_of` and `work_of` for this kind of network."""
+    return linear_trial if isinstance(block.cell, LinearCell) else trial
+
+
 def run_trial(
-    config: Mapping[str, Any], blocks: list[Block], out: str, sweep: str, tracking: Tracking, provenance: Mapping[str, str]
+    config: Mapping[str, Any], blocks: list[Block[Any]], out: str, sweep: str, tracking: Tracking, provenance: Mapping[str, str]
 ) -> None:
     """The trainable: run the block that `config` names, write its rows, log it, report its summary."""
     block, folder = blocks[config["block"]], Path(out)
+    kind = kind_of(block)
     done, reported = 0, time.monotonic()
 
     def tell(work: int) -> None:
@@ -66,11 +72,11 @@ def run_trial(
             tune.report({"work": done, "finished": 0, "label": block.label})
 
     with threads(int(config["cpus"])):
-        result = run_block(block, device="cuda" if config["gpus"] and torch.cuda.is_available() else "cpu", progress=tell)
-        rows = rows_of(result, sweep, provenance)
+        result = kind.run_block(block, device="cuda" if config["gpus"] and torch.cuda.is_available() else "cpu", progress=tell)
+        rows = kind.rows_of(result, sweep, provenance)
         write_rows(folder, block, rows)
         problem = log_trial(folder, sweep, tracking, result, rows)
-    total = work_of(block.cell) * len(block.draws)
+    total = kind.work_of(block.cell) * len(block.draws)
     tune.report({"work": total, "finished": len(rows), "label": block.label, "tracking": problem or ""} | summary(rows))
 
 
@@ -92,7 +98,8 @@ def launch(
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
     _quiet()
     owned = not ray.is_initialized()
-    progress = LiveProgress(console, sum(work_of(b.cell) * len(b.draws) for b in blocks), sum(len(b.draws) for b in blocks))
+    work = sum(kind_of(b).work_of(b.cell) * len(b.draws) for b in blocks)
+    progress = LiveProgress(console, work, sum(len(b.draws) for b in blocks))
     _LIVE["progress"] = progress
     try:
         if owned:
@@ -142,7 +149,7 @@ def _quiet() -> None:
     warnings.filterwarnings("ignore", category=FutureWarning, module="ray")
 
 
-def _outcome(grid: Any, blocks: list[Block], done: set[tuple[str, Draw]]) -> Outcome:
+def _outcome(grid: Any, blocks: list[Block[Any]], done: set[tuple[str, Draw]]) -> Outcome:
     """What became of the trials; those that Tune never started have no result to speak of, only no rows."""
     failed, problems = {}, []
     for result in grid:

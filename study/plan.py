@@ -5,12 +5,15 @@ from __future__ import annotations
 import itertools
 from collections.abc import Collection
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Generic
+
+from typing_extensions import TypeVar
 
 from pntk.curriculum import Curriculum, Phase
 from pntk.tasks import Environment
 from study.contrasts import Contrast, check_primary, contrasts_of
 from study.grid import axes_of, grid_name, some, validated
+from study.linear_settings import LinearCellSpec, LinearSettings
 from study.sweep import CellSpec, Settings, Sweep, SweepError, seed_list
 
 LARGEST_PATTERN_SET = 2_000_000
@@ -34,12 +37,32 @@ class Cell:
     curriculum: Curriculum
     draws: tuple[Draw, ...]
 
+    @property
+    def steps(self) -> int:
+        return self.curriculum.steps
+
 
 @dataclass(frozen=True)
-class Block:
+class LinearCell:
+    """The same of the linear network."""
+
+    name: str
+    settings: LinearSettings
+    draws: tuple[Draw, ...]
+
+    @property
+    def steps(self) -> int:
+        return self.settings.steps
+
+
+AnyCell = TypeVar("AnyCell", bound=Cell | LinearCell, default=Cell)
+
+
+@dataclass(frozen=True)
+class Block(Generic[AnyCell]):
     """The unit of work: some networks of one cell."""
 
-    cell: Cell
+    cell: AnyCell
     draws: tuple[Draw, ...]
 
     @property
@@ -50,7 +73,7 @@ class Block:
 @dataclass(frozen=True)
 class Plan:
     sweep: Sweep
-    cells: tuple[Cell, ...]
+    cells: tuple[Cell | LinearCell, ...]
     contrasts: tuple[Contrast, ...]
 
     @property
@@ -60,21 +83,21 @@ class Plan:
     @property
     def steps(self) -> int:
         """Gradient steps of the whole sweep, counted per network."""
-        return sum(len(cell.draws) * cell.curriculum.steps for cell in self.cells)
+        return sum(len(cell.draws) * cell.steps for cell in self.cells)
 
-    def blocks(self, done: Collection[tuple[str, Draw]] = ()) -> list[Block]:
+    def blocks(self, done: Collection[tuple[str, Draw]] = ()) -> list[Block[Any]]:
         """What is left to do, in blocks, the longest first so that workers finish together."""
         size, finished = self.sweep.compute.block, set(done)
-        blocks = []
+        blocks: list[Block[Any]] = []
         for cell in self.cells:
             left = [draw for draw in cell.draws if (cell.name, draw) not in finished]
             blocks += [Block(cell, tuple(left[i : i + size])) for i in range(0, len(left), size)]
-        return sorted(blocks, key=lambda block: -len(block.draws) * block.cell.curriculum.steps)
+        return sorted(blocks, key=lambda block: -len(block.draws) * block.cell.steps)
 
     def cell(self, name: str) -> Cell:
-        """Raises SweepError where no cell has this name."""
+        """Raises SweepError where no cell of multitask networks has this name."""
         for cell in self.cells:
-            if cell.name == name:
+            if cell.name == name and isinstance(cell, Cell):
                 return cell
         raise SweepError(f"cell = {name!r}: unknown; allowed: {some([cell.name for cell in self.cells])}")
 
@@ -85,7 +108,12 @@ def make_plan(sweep: Sweep) -> Plan:
     Raises:
         SweepError: the first impossible design, in one line.
     """
-    validated(sweep.settings | {"curriculum": sweep.settings.get("curriculum", "-")}, "settings")
+    linear = sweep.network == "linear"
+    _check_network(sweep)
+    if linear:
+        validated(sweep.settings, "settings", LinearSettings)
+    else:
+        validated(sweep.settings | {"curriculum": sweep.settings.get("curriculum", "-")}, "settings")
     named = {name: dict(spec or {}) for name, spec in sweep.cells.items()}
     for values in itertools.product(*axes_of(sweep).values()) if sweep.grid else ():
         chosen = dict(zip(sweep.grid, values, strict=True))
@@ -95,11 +123,32 @@ def make_plan(sweep: Sweep) -> Plan:
         named[name] = chosen
     if not named:
         raise SweepError("cells: a sweep needs cells, a grid, or both")
+    if linear:
+        return Plan(sweep, tuple(_linear_cell(sweep, name, overrides) for name, overrides in named.items()), ())
     cells = tuple(_cell(sweep, name, overrides) for name, overrides in named.items())
     by_name = {cell.name: cell for cell in cells}
     contrasts = contrasts_of(sweep, by_name)
     check_primary(sweep, by_name, contrasts)
     return Plan(sweep, cells, contrasts)
+
+
+def _check_network(sweep: Sweep) -> None:
+    """What belongs to one kind of network and not to the other."""
+    if sweep.network == "multitask":
+        if not sweep.curricula:
+            raise SweepError("curricula: missing, but required")
+        return
+    for field in ("curricula", "contrasts", "primary"):
+        if getattr(sweep, field):
+            raise SweepError(f"{field}: not allowed with network 'linear', whose cells are scored one by one")
+    if sweep.data == "crossed":
+        raise SweepError("data = 'crossed': allowed with network 'linear': per_seed, fixed")
+
+
+def _linear_cell(sweep: Sweep, name: str, overrides: dict[str, Any]) -> LinearCell:
+    spec: LinearCellSpec = validated(sweep.settings | overrides, f"cells.{name}", LinearCellSpec)
+    settings = LinearSettings.model_validate(spec.model_dump(exclude={"seeds"}))
+    return LinearCell(name, settings, _draws(sweep, spec.seeds or sweep.seeds))
 
 
 def _cell(sweep: Sweep, name: str, overrides: dict[str, Any]) -> Cell:

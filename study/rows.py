@@ -18,25 +18,28 @@ import pyarrow.parquet as pq
 
 from study.plan import Block, Draw
 
+# Columns that hold a list of numbers: curves, repeated measurements, matrices row by row.
+LISTS = ("curve_", "repeat_", "array_")
+
 
 class RowsError(ValueError):
     """Rows that cannot be used; its text is one line for the user."""
 
 
-def file_of(out: Path, block: Block) -> Path:
+def file_of(out: Path, block: Block[Any]) -> Path:
     """The file of a block: the same for the same networks, so that a trial run twice replaces itself."""
     key = hashlib.sha256(repr([(d.seed, d.data_seed) for d in block.draws]).encode()).hexdigest()[:12]
     return out / "rows" / block.cell.name / f"{block.draws[0].seed}-{block.draws[-1].seed}-{key}.parquet"
 
 
 def _type_of(name: str, value: Any) -> pa.DataType:
-    if name.startswith(("curve_", "repeat_")):
+    if name.startswith(LISTS):
         return pa.list_(pa.int64() if name.endswith("_steps") else pa.float64())
     kinds = {bool: pa.bool_(), int: pa.int64(), float: pa.float64(), str: pa.string()}
     return kinds[type(value)]
 
 
-def write_rows(out: Path, block: Block, rows: Sequence[dict[str, Any]]) -> Path:
+def write_rows(out: Path, block: Block[Any], rows: Sequence[dict[str, Any]]) -> Path:
     """Write a block's rows so that a reader sees all of them or none, even after a crash or power loss."""
     path = file_of(out, block)
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -5,41 +5,65 @@ from __future__ import annotations
 import os
 import socket
 import time
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from rich.console import Console
 
+from study import linear_trial
 from study.analysis import analyse
 from study.comparisons import contrasts_of_rows, phases_of, predictors_of
 from study.cost import reference_seconds, steps_of_reference
 from study.folder import claim
+from study.linear_analysis import is_linear
 from study.output import print_analysis, write_analysis
-from study.plan import Block, Plan
+from study.plan import Block, Cell, LinearCell, Plan
 from study.progress import duration
 from study.provenance import provenance
 from study.rows import RowsError, finished, read_rows
 from study.sheets import Sheet, print_sheet
 from study.statistics.power import expected_width
 from study.sweep import Compute, SweepError, Tracking
+from study.threads import threads
 from study.trial import work_of
 
 START_SECONDS = 12  # of Ray and its workers; a trial costs about a second on top of its training
+
+
+PROBE_STEPS = 60
+
+
+def seconds_per_linear_step(block: Block[LinearCell]) -> float:
+    """The same of the linear network, whose blocks advance together."""
+    settings = block.cell.settings
+    marks = tuple(mark for mark in settings.marks if mark <= PROBE_STEPS)
+    short = settings.model_copy(update={"steps": PROBE_STEPS, "marks": marks})
+    with threads(1):
+        start = time.perf_counter()
+        linear_trial.run_block(Block(LinearCell(block.cell.name, short, block.draws), block.draws))
+        return (time.perf_counter() - start) / PROBE_STEPS / len(block.draws)
+
+
+def _plan_row(cell: Cell | LinearCell, ready: int) -> list[str]:
+    networks = [str(len(cell.draws)), str(ready)]
+    if isinstance(cell, LinearCell):
+        s = cell.settings
+        return [cell.name, f"linear ({s.steps:,})", f"{s.learning_rate:g}", f"{s.init_scale:g}", s.start, *networks]
+    phases = ", ".join(f"{phase.name} ({phase.steps:,})" for phase in cell.curriculum.phases)
+    cycles = f" x {cell.curriculum.cycles}" if cell.curriculum.cycles > 1 else ""
+    rates = ", ".join(dict.fromkeys(f"{phase.learning_rate:g}" for phase in cell.curriculum.phases))
+    return [cell.name, phases + cycles, rates, f"{cell.settings.init_scale:g}", cell.settings.scaled_layers, *networks]
 
 
 def print_plan(console: Console, plan: Plan, out: Path, address: str | None) -> None:
     """What is going to be done, and how long it may take."""
     done = finished(out)
     cells = plan.cells if len(plan.cells) <= 30 else plan.cells[:30]
-    rows = []
-    for cell in cells:
-        phases = ", ".join(f"{phase.name} ({phase.steps:,})" for phase in cell.curriculum.phases)
-        cycles = f" x {cell.curriculum.cycles}" if cell.curriculum.cycles > 1 else ""
-        rates = ", ".join(dict.fromkeys(f"{phase.learning_rate:g}" for phase in cell.curriculum.phases))
-        ready = sum((cell.name, draw) in done for draw in cell.draws)
-        scale, layers = f"{cell.settings.init_scale:g}", cell.settings.scaled_layers
-        rows.append([cell.name, phases + cycles, rates, scale, layers, str(len(cell.draws)), str(ready)])
-    headings = ["cell", "phases (steps)", "learning rate", "init scale", "scaled", "networks", "finished"]
+    rows = [_plan_row(cell, sum((cell.name, draw) in done for draw in cell.draws)) for cell in cells]
+    start = "start" if plan.sweep.network == "linear" else "scaled"
+    headings = ["cell", "phases (steps)", "learning rate", "init scale", start, "networks", "finished"]
     print_sheet(console, Sheet(f"Sweep {plan.sweep.name}: {plan.sweep.description}", headings, rows, left=5))
     if len(cells) < len(plan.cells):
         console.print(f"... and {len(plan.cells) - len(cells)} more cells")
@@ -47,7 +71,7 @@ def print_plan(console: Console, plan: Plan, out: Path, address: str | None) -> 
         console.print(line, highlight=False)
     blocks = plan.blocks(done)
     networks = sum(len(block.draws) for block in blocks)
-    steps = sum(len(block.draws) * block.cell.curriculum.steps for block in blocks)
+    steps = sum(len(block.draws) * block.cell.steps for block in blocks)
     console.print(
         f"{len(plan.cells)} cells, {plan.networks} networks, {plan.steps:,} gradient steps; "
         f"left: {networks} networks in {len(blocks)} trials, {steps:,} steps. Results go to {out}.",
@@ -55,7 +79,7 @@ def print_plan(console: Console, plan: Plan, out: Path, address: str | None) -> 
         markup=False,
     )
     if blocks:
-        seconds = _estimated_seconds(blocks)
+        seconds = _estimated_seconds(plan, blocks)
         workers = max((os.cpu_count() or 1) // plan.sweep.compute.cpus_per_trial, 1)
         workers = min(workers, len(blocks))
         text = f"Estimated time: {duration(seconds)} of one core"
@@ -84,8 +108,10 @@ def _expected_widths(plan: Plan) -> list[str]:
     return lines
 
 
-def _estimated_seconds(blocks: list[Block]) -> float:
+def _estimated_seconds(plan: Plan, blocks: list[Block[Any]]) -> float:
     """One core's time for the blocks: a probe of this machine, and the model of `study.cost`."""
+    if plan.sweep.network == "linear":
+        return seconds_per_linear_step(blocks[0]) * sum(block.cell.steps * len(block.draws) for block in blocks)
     steps = {cell.name: steps_of_reference(cell) * work_of(cell) for cell in {b.cell.name: b.cell for b in blocks}.values()}
     return reference_seconds() * sum(steps[block.cell.name] * len(block.draws) for block in blocks)
 
@@ -149,6 +175,11 @@ def report(plan: Plan | None, out: Path, console: Console) -> None:
         RowsError: no usable rows, or nothing to compare.
     """
     frame = read_rows(out)
+    if is_linear(frame):
+        from study.linear_report import report_linear  # late: matplotlib takes a second that other studies need not spend
+
+        _print_places(out, report_linear(frame, out, console), console)
+        return
     contrasts = plan.contrasts if plan is not None and plan.contrasts else contrasts_of_rows(frame)
     if not contrasts:
         raise RowsError(f"{out}: no two cells share seeds, so there is nothing to compare")
@@ -157,7 +188,13 @@ def report(plan: Plan | None, out: Path, console: Console) -> None:
     analysis = analyse(frame, contrasts, plan.sweep.primary if plan is not None else None)
     files = write_analysis(out, analysis)
     print_analysis(console, analysis)
-    places = [f"rows: {out / 'rows'}", *(str(file) for file in files)]
+    _print_places(out, files, console)
+
+
+def _print_places(out: Path, files: Sequence[Path], console: Console) -> None:
+    places = [f"rows: {out / 'rows'}", *(str(file) for file in files if file.parent == out)]
+    if any(file.parent != out for file in files):
+        places.append(f"figures: {out / 'figures'}")
     if (out / "wandb").exists():
         places.append(f"W&B: {out / 'wandb'}")
     console.print("Files: " + ", ".join(places), highlight=False, markup=False, soft_wrap=True)

@@ -181,7 +181,8 @@ class Sweep(_Strict):
     seeds: Seeds = SeedRange(0, 10)
     data: Literal["per_seed", "fixed", "crossed"] = "per_seed"
     data_seeds: Seeds = SeedRange(0, 1)  # the data sets of a fixed or crossed design
-    curricula: dict[Name, CurriculumSpec] = Field(min_length=1)
+    network: Literal["multitask", "linear"] = "multitask"  # linear: cells as in `study.linear_settings`
+    curricula: dict[Name, CurriculumSpec] = Field(default_factory=dict)  # of multitask networks, which need one
     settings: dict[str, Any] = Field(default_factory=dict)
     cells: dict[Name, dict[str, Any] | None] = Field(default_factory=dict)
     grid: dict[str, list[Any]] = Field(default_factory=dict)

@@ -45,6 +45,8 @@ def one_line(error: ValidationError, prefix: str = "", model: type[BaseModel] | 
         return f"{field}: missing, but required"
     if problem["type"] == "string_pattern_mismatch":
         problem["msg"] = "must be letters and digits, with _ . , = + or - between (phases: lower case, digits and _)"
+    if prefix and not problem["loc"]:  # of several fields together: the text names them
+        return f"{prefix}.{problem['msg'].removeprefix('Value error, ')}"
     value = repr(problem["input"])
     text = problem["msg"].removeprefix("Value error, ").replace("Input should", "must").replace("Tuple should", "must")
     return " ".join(f"{field} = {value if len(value) <= 60 else value[:57] + '...'}: {text}".split())

@@ -13,6 +13,8 @@ from typing import Any
 
 import numpy as np
 
+from study.linear_trial import LinearResult
+from study.rows import LISTS
 from study.sweep import Tracking
 from study.trial import BlockResult
 
@@ -22,7 +24,9 @@ INIT_TIMEOUT_SECONDS = 20
 _UNREACHABLE: list[str] = []
 
 
-def log_trial(out: Path, sweep: str, tracking: Tracking, result: BlockResult, rows: list[dict[str, Any]]) -> str | None:
+def log_trial(
+    out: Path, sweep: str, tracking: Tracking, result: BlockResult | LinearResult, rows: list[dict[str, Any]]
+) -> str | None:
     """Log one trial.
 
     Returns:
@@ -46,7 +50,9 @@ def log_trial(out: Path, sweep: str, tracking: Tracking, result: BlockResult, ro
     return problem
 
 
-def _log(out: Path, sweep: str, tracking: Tracking, mode: Any, result: BlockResult, rows: list[dict[str, Any]]) -> None:
+def _log(
+    out: Path, sweep: str, tracking: Tracking, mode: Any, result: BlockResult | LinearResult, rows: list[dict[str, Any]]
+) -> None:
     out.mkdir(parents=True, exist_ok=True)
     os.environ.setdefault("WANDB_DATA_DIR", str(out / "wandb"))
     os.environ.setdefault("WANDB_CACHE_DIR", str(out / "wandb" / "cache"))
@@ -73,7 +79,7 @@ def _log(out: Path, sweep: str, tracking: Tracking, mode: Any, result: BlockResu
             run.define_metric(f"curve_{phase}/*", step_metric=f"step_{phase}")
         for point in _curve_points(result):
             run.log(point)
-        plain = [name for name in rows[0] if not name.startswith(("curve_", "repeat_"))]
+        plain = [name for name in rows[0] if not name.startswith(LISTS)]
         run.log({"rows": wandb.Table(columns=plain, data=[[row[name] for name in plain] for row in rows])})
         for name, value in summary(rows).items():
             run.summary[name] = value
@@ -81,7 +87,7 @@ def _log(out: Path, sweep: str, tracking: Tracking, mode: Any, result: BlockResu
         run.finish()
 
 
-def _curve_points(result: BlockResult) -> Iterator[dict[str, float]]:
+def _curve_points(result: BlockResult | LinearResult) -> Iterator[dict[str, float]]:
     for phase, curves in result.curves.items():
         for k, step in enumerate(curves.steps):
             point: dict[str, float] = {f"step_{phase}": int(step)}
@@ -96,8 +102,11 @@ def _curve_points(result: BlockResult) -> Iterator[dict[str, float]]:
 
 
 def summary(rows: list[dict[str, Any]]) -> dict[str, float]:
-    """Means over the trial's networks that did not diverge: every silhouette and final loss, and the counts."""
+    """Means over the trial's networks that did not diverge: every silhouette, final loss and score, and the counts."""
     kept = [row for row in rows if not row["diverged"]]
     names = [name for name in rows[0] if name.startswith(("silhouette_", "loss_"))]
     means = {name: float(np.mean([row[name] for row in kept])) for name in names if kept}
+    for name in (name for name in rows[0] if name.startswith("score_")):  # of the linear network; NaN where a time never came
+        values = [row[name] for row in kept if np.isfinite(row[name])]
+        means |= {name: float(np.mean(values))} if values else {}
     return means | {"networks": len(rows), "diverged": len(rows) - len(kept)}

@@ -46,7 +46,7 @@ def cells_of(regime: str, seeds: int) -> dict[str, Cell]:
             "cells": cells,
         }
     )
-    return {cell.name: cell for cell in make_plan(sweep).cells}
+    return {cell.name: cell for cell in make_plan(sweep).cells if isinstance(cell, Cell)}
 
 
 def _run(cell: Cell, integrator: str) -> tuple[BlockResult, float]:

@@ -1,0 +1,179 @@
+"""The linear validation as a study: sweep, rows, scores, tables and figures."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.stats import binom
+
+from study.linear_analysis import analyse_linear
+from study.linear_trial import rows_of, run_block, work_of
+from study.plan import Block, make_plan
+from study.rows import read_rows, write_rows
+from study.statistics.scores import median, share
+from study.sweep import SweepError
+from study.sweep_file import load_sweep
+from tests.study.conftest import ROOT, study, study_here
+
+LINEAR = ROOT / "sweeps" / "linear.yaml"
+
+WRONG = {
+    "settings.lerning_rate=1": ["settings.lerning_rate", "unknown field", "allowed: learning_rate, steps"],
+    "cells.source.steps=0": ["cells.source.steps = 0", "greater than or equal to 1"],
+    "cells.source={singular_values: [3, 3]}": ["cells.source.singular_values = [3.0, 3.0]", "must fall"],
+    "cells.source={singular_values: [5, 4, 3, 2, 1]}": ["cells.source.singular_values: 5 given", "= 4"],
+    "cells.source={examples: 3}": ["cells.source.examples = 3", "at least inputs (4)"],
+    "cells.source={steps: 500}": ["cells.source.marks = [190, 770]", "from 0 to steps (500)"],
+    "cells.source={marks: [770, 190]}": ["cells.source.marks", "must rise"],
+    "cells.source={start: middle}": ["cells.source.start = 'middle'", "'drawn' or 'aligned'"],
+    "cells.source={record_every: 9999}": ["record_every = 9999", "at most steps (2500)"],
+    "contrasts.a={first: source, second: mild}": ["contrasts", "network 'linear'"],
+    "data=crossed": ["data = 'crossed'", "per_seed, fixed"],
+    "network=quadratic": ["network = 'quadratic'", "'multitask' or 'linear'"],
+    "network=multitask": ["curricula: missing, but required"],
+    "grid.marks=[[1]]": ["grid.marks", "unknown axis", "learning_rate"],
+}
+
+
+@pytest.mark.parametrize("assignment", WRONG)
+def test_wrong_fields_are_named_in_one_line(assignment: str) -> None:
+    with pytest.raises(SweepError) as refusal:
+        make_plan(load_sweep(LINEAR, (assignment,)))
+    text = str(refusal.value)
+    assert "\n" not in text
+    for part in WRONG[assignment]:
+        assert part in text
+
+
+def test_a_grid_of_linear_cells() -> None:
+    plan = make_plan(load_sweep(LINEAR, ("grid.init_scale=[0.1, 0.2]", "grid.hidden=[2, 3]", "seeds=2")))
+    assert {c.name for c in plan.cells} >= {"source", "init_scale=0.1,hidden=2", "init_scale=0.2,hidden=3"}
+
+
+def blocks_of(*assignments: str) -> list[Block]:
+    return make_plan(load_sweep(LINEAR, ("seeds=6", "compute.block=6", *assignments))).blocks()
+
+
+@pytest.fixture(scope="module")
+def rows() -> pd.DataFrame:
+    blocks = blocks_of("settings.record_every=10")
+    return pd.DataFrame([row for block in blocks for row in rows_of(run_block(block), "linear", {})])
+
+
+def test_a_row_does_not_depend_on_its_block(rows: pd.DataFrame) -> None:
+    block = next(b for b in blocks_of("settings.record_every=10") if b.cell.name == "source")
+    told: list[int] = []
+    (alone,) = rows_of(run_block(Block(block.cell, block.draws[3:4]), progress=told.append), "linear", {})
+    assert sum(told) == work_of(block.cell)
+    together = rows[(rows["cell"] == "source") & (rows["seed"] == 3)].iloc[0]
+    for name, value in alone.items():
+        if name.startswith("score_") and "incompleteness_midpoint" not in name:  # which is rounding and nothing else
+            assert value == pytest.approx(together[name], rel=1e-5, nan_ok=True), name
+        elif name.startswith(("curve_", "array_")) and "per_output" not in name:
+            ours, theirs = np.array(value), np.array(together[name])
+            kept = slice(1, None) if "pntk" in name and name.startswith("curve_") else slice(None)  # zero at step 0
+            np.testing.assert_allclose(ours[kept], theirs[kept], rtol=1e-4, atol=1e-3, err_msg=name)
+
+
+def test_scores_agree_with_the_curves_and_with_theory(rows: pd.DataFrame) -> None:
+    for _, row in rows.iterrows():
+        steps = np.array(row["curve_linear_steps"])
+        cosines = np.stack([row[f"curve_linear_summed_primary_mode{m}"] for m in (1, 2, 3)])
+        for mark, mode in ((190, 1), (770, 2)):
+            assert row[f"score_lead_summed_step{mark}"] == mode
+            assert row[f"score_match_summed_step{mark}"] == pytest.approx(cosines[mode - 1][steps == mark][0], abs=1e-4)
+        switch = row["score_switch_2"]
+        assert cosines[:, steps == switch].argmax() == 1
+        assert cosines[:, steps == switch - 10].argmax() == 0
+        assert row["score_ahead_of_half_2"] == pytest.approx(row["score_loss_drop_half_2"] - switch)
+        assert 0.95 < row["score_half_time_over_theory_2"] < 1.05
+        assert abs(switch - row["score_theory_switch_2"]) <= 0.1 * switch
+        assert row["score_distance_from_theory"] < 0.1
+        learned = np.array(row["curve_linear_learned_mode1"])
+        assert np.interp(row["score_half_time_1"], steps, learned) == pytest.approx(
+            row["curve_linear_learned_mode1"][-1] / 2, rel=0.01
+        )
+        assert row["score_incompleteness_midpoint"] < 1e-10 < row["score_incompleteness_euler"] < 0.02
+
+
+def test_summed_kernels_follow_the_modes_and_per_example_ones_stay(rows: pd.DataFrame) -> None:
+    drawn = rows[rows["cell"] == "source"]
+    assert (drawn["score_lead_summed_plateau2_q75"] == 2).all()
+    for control in ("per_example", "per_example_total", "per_output", "ntk"):
+        assert (drawn[f"score_lead_{control}_plateau2_q75"] == 1).all()
+
+
+def test_networks_that_diverge_are_counted_and_left_out(tmp_path: Path) -> None:
+    (block,) = [b for b in blocks_of("settings.record_every=50", "cells.source={learning_rate: 30}") if b.cell.name == "source"]
+    wild = rows_of(run_block(block), "linear", {})
+    assert all(row["diverged"] for row in wild)
+    calm = next(b for b in blocks_of("settings.record_every=50") if b.cell.name == "source")
+    write_rows(tmp_path, block, [*wild[:2], *rows_of(run_block(calm), "linear", {})[2:]])
+    analysis = analyse_linear(read_rows(tmp_path))
+    assert [(c["networks"], c["diverged"]) for c in analysis["cells"]] == [(6, 2)]
+    assert all(r["n"] in (4, 4 - r["left_out"]) for r in analysis["results"])
+    assert next(r for r in analysis["results"] if r["score"] == "half_time_1")["n"] == 4
+
+
+def test_a_run_goes_through_ray_rows_wandb_tables_and_figures(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    arguments = ("run", LINEAR, "--out", out, "--set", "seeds=4", "compute.block=2", "settings.record_every=25")
+    first = study(*arguments, "cells={source: null}")
+    assert first.returncode == 0, first.stdout + first.stderr
+    for text in ("source: steps, medians over seeds", "half-time, theory", "figures:", "4 networks", "drawn"):
+        assert text in first.stdout
+    assert len(read_rows(out)) == 4
+    assert len(list((out / "wandb").glob("offline-run-*"))) == 2
+    figures = {path.name for path in (out / "figures").iterdir()}
+    for name in ("2_loss", "3_projections", "4_match", "5_loss_and_match", "11_vector_differences", "12_pntk_projections",
+                 "13_pntk_values", "14_ntk_match", "14_ntk_values"):  # fmt: skip
+        assert {f"source_figure_{name}.png", f"source_figure_{name}.svg"} <= figures
+    analysis = json.loads((out / "analysis.json").read_text())
+    leads = {r["score"]: r for r in analysis["results"]}
+    assert leads["lead_summed_step770"]["value"] == 1
+    assert leads["most_ntk_step770"]["mode"] == 1
+    assert len(pd.read_csv(out / "analysis.csv")) == len(analysis["results"])
+    before = (out / "analysis.json").read_text()
+    shutil.rmtree(out / "figures")
+    (out / "analysis.json").unlink()
+    assert study_here("analyse", out).returncode == 0
+    assert (out / "analysis.json").read_text() == before
+    assert {path.name for path in (out / "figures").iterdir()} == figures
+    refused = study_here("export", out, "--cell", "source", "--seed", "0", "--to", tmp_path / "x.npz")
+    assert refused.returncode == 2
+    assert "linear network" in refused.stderr
+
+
+def test_shares_have_wilson_intervals() -> None:
+    found = share(np.array([1.0] * 8 + [0.0] * 2 + [np.nan]))
+    z, p, n = 1.959963984540054, 0.8, 10
+    middle, half = p + z * z / (2 * n), z * np.sqrt(p * (1 - p) / n + z * z / (4 * n * n))
+    expected = [(middle - half) / (1 + z * z / n), (middle + half) / (1 + z * z / n)]
+    assert [found.low, found.high] == pytest.approx(expected)
+    assert (found.value, found.n, found.left_out) == (0.8, 10, 1)
+    assert share(np.array([np.nan])).value is None
+
+
+def test_medians_have_order_statistic_intervals_and_count_what_never_came() -> None:
+    values = np.arange(1.0, 101.0)
+    found = median(np.random.default_rng(0).permutation(values))
+    assert found.value == 50.5
+    assert found.low is not None
+    assert found.high is not None
+    inside = binom.cdf(found.high - 1, 100, 0.5) - binom.cdf(found.low - 1, 100, 0.5)  # exact coverage
+    narrower = binom.cdf(found.high - 2, 100, 0.5) - binom.cdf(found.low, 100, 0.5)
+    assert narrower < 0.95 <= inside
+    assert (found.q05, found.q95) == (5.5, 95.5)
+    late = median(np.append(values[:60], [np.nan] * 40), censored=True)
+    assert (late.value, late.q95, late.n, late.left_out) == (50.5, None, 100, 40)
+    assert median(np.append(values[:60], [np.nan] * 40)).value == 30.5
+    never = median(np.append(values[:30], [np.nan] * 70), censored=True)
+    assert never.value is None
+    assert never.reason
+    assert median(values[:5]).low is None
+    assert median(np.array([np.nan, np.nan]), censored=True).value is None
