@@ -140,8 +140,8 @@ the training patterns by the path-integrated eNTK, phase by phase. Prints and wr
                                <phase>_change; distinct patterns and their counts; group sums
   attribution-<phase>.svg/png  outputs by training feature, by training task, test task by training task
   attribution.md, .json        the tables, and the completeness error of every network and phase
-DIR is a study's folder; a sweep file does too, nothing needs to have been run. The paper's pair: about 7 minutes of two
-cores, 2 with --thin 5."""
+DIR is a study's folder; a sweep file does too, nothing needs to have been run. The paper's LR-tuned pair takes 8 minutes
+of CPU time, half of it on each of two cores; --thin makes it faster."""
 
 POWER = """\
 How many pairs the 95 % interval of a centred correlation needs to be as narrow as --width, and what some numbers of
@@ -158,7 +158,7 @@ silhouette  the t = 0 measurement of a network against its LR-tuned training
 flow        both integrators on the same seeds: losses, correlations, time (about 5 minutes)
 scale       a step as hidden units, patterns and blocks grow, a model of its cost, one worker against two
 fused       a gradient step by torch operations, torch.compile and numba: would a fused kernel pay?
-path        path-integrated eNTK: completeness and cost of each rule, and what thinning costs (about 5 minutes)
+path        path-integrated eNTK: completeness and cost of each rule, and what thinning costs (6 minutes of CPU)
 analysis    a full analysis of 400 pairs, 10 predictors, 2 phases, 10,000 resamples"""
 
 
