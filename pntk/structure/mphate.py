@@ -40,7 +40,7 @@ class Settings:
     Attributes:
         landmarks: points above which as many landmarks are used. At 4,000 all figures of the study are exact. Fewer are
             faster and another picture: 1,500 for 3,636 simulated points left .30 of the spread unexplained (Procrustes).
-        potential: of the probabilities p after t steps: 2 sqrt(p), or -log(p + 1e-7) as in the papers' text.
+        potential: of the probabilities p after t steps: 2 sqrt(p), or -log(p + 1e-7), PHATE's own default.
         steps: of the walk; None takes the knee of the entropy.
         most_steps: where the knee is looked for.
     """
