@@ -35,12 +35,12 @@ LEADING = 100  # eigenvectors in which points are clustered to landmarks
 
 @dataclass(frozen=True)
 class Settings:
-    """Settings of M-PHATE; the defaults are the released package's, which the source study used, except `landmarks`.
+    """Settings of M-PHATE; the defaults are the released package's, which the source study used.
 
     Attributes:
-        landmarks: points above which as many landmarks are used. The package has 4,000: exact for all figures of the study and
-            several times slower.
-        potential: of the probabilities p after t steps: 2 sqrt(p), or -log(p + 1e-7) as in the papers' text.
+        landmarks: points above which as many landmarks are used. At 4,000 all figures of the study are exact. Fewer are
+            faster and another picture: 1,500 for 3,636 simulated points left .30 of the spread unexplained (Procrustes).
+        potential: of the probabilities p after t steps: 2 sqrt(p), or -log(p + 1e-7), PHATE's own default.
         steps: of the walk; None takes the knee of the entropy.
         most_steps: where the knee is looked for.
     """
@@ -53,7 +53,7 @@ class Settings:
     potential: Potential = "square_root"
     steps: int | None = None
     most_steps: int = 100
-    landmarks: int = 1500
+    landmarks: int = 4000
     dimensions: int = 2
 
 
@@ -107,7 +107,7 @@ def walk(affinities: Array) -> Walk:
     if not (degrees > 0).all():
         raise ValueError("every point needs an affinity above 0, if only with itself")
     root = np.sqrt(degrees)
-    values, vectors = linalg.eigh(affinities / root[:, None] / root)
+    values, vectors = linalg.eigh(affinities / root[:, None] / root, driver="evd")
     return Walk(values, vectors, degrees)
 
 
@@ -154,7 +154,7 @@ def potentials(probabilities: Array, kind: Potential) -> Array:
     return 2 * np.sqrt(probabilities) if kind == "square_root" else -np.log(probabilities + 1e-7)
 
 
-def metric_scaling(distances: Array, dimensions: int, rounds: int = 300, tolerance: float = 1e-5) -> tuple[Array, float]:
+def metric_scaling(distances: Array, dimensions: int, rounds: int = 300, tolerance: float = 1e-4) -> tuple[Array, float]:
     """Metric multidimensional scaling by SMACOF from the classical solution.
 
     Args:
@@ -172,14 +172,15 @@ def metric_scaling(distances: Array, dimensions: int, rounds: int = 300, toleran
     else:
         values, vectors = (part[..., -dimensions:] for part in np.linalg.eigh(centred))
     places = vectors * np.sqrt(np.maximum(values, 0))
-    total, before = float(squares.sum()), np.inf
+    wanted = squareform(distances, checks=False)
+    total, before = max(float(wanted @ wanted), np.finfo(float).tiny), np.inf
     for _ in range(rounds):
-        shown = squareform(pdist(places))
-        stress = float(np.sum((distances - shown) ** 2)) / max(total, np.finfo(float).tiny)
-        if before - stress < tolerance * before if np.isfinite(before) else stress == 0:
+        shown = pdist(places)
+        stress = float(np.sum((wanted - shown) ** 2)) / total
+        if stress == 0 or before - stress < tolerance * stress:
             break
         before = stress
-        pull = np.divide(distances, shown, out=np.zeros_like(distances), where=shown > 0)
+        pull = squareform(np.divide(wanted, shown, out=np.zeros_like(wanted), where=shown > 0))
         places = (pull.sum(axis=1)[:, None] * places - pull @ places) / len(distances)
     places = places - places.mean(axis=0)
     return places @ np.linalg.svd(places, full_matrices=False)[2].T, stress

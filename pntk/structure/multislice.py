@@ -7,12 +7,12 @@ Snapshots X[t, i] of n items (hidden units there; tasks, inputs or outputs here)
     else              0
 
 sigma_ti is the distance of item i to its k-th nearest other item at time t. epsilon is one number: the distance of an item to
-itself at its k'-th nearest other time, its median over times, averaged over items. Details on which the paper is silent
-follow the authors' released package, whose defaults the source study used: that median, and within-slice affinities below
-1e-4 before symmetrising are cut to 0. The
-package also projects the features on 100 principal components first, only to save time; distances here are of all features.
+itself at its k'-th nearest other time, its median over times, averaged over items. That median and the defaults are those of
+the authors' released package, which the source study used; so is, as far as we know and without a run of it to compare with,
+the cut of within-slice affinities below 1e-4 to 0 before symmetrising. The package also projects the features on 100 principal
+components first, only to save time; distances here are of all features.
 
-Written anew from the formulas with numpy and scipy: the packages that offer it (m-phate, phate, graphtools) are under the GPL,
+Our own code, on numpy and scipy: the packages that offer it (m-phate, phate, graphtools) are under the GPL,
 which this MIT project cannot depend on, and m-phate pins packages that break current pandas.
 """
 

@@ -6,11 +6,17 @@ import itertools
 
 import numpy as np
 import pytest
+import torch
 from sklearn.metrics import adjusted_rand_score
 
+from pntk.curriculum import Phase
+from pntk.data import draw_phase_data, pattern_block
+from pntk.network import Networks, base_networks, forward, scaled
 from pntk.structure.agreement import adjusted_rand, agreement, found_groups, kmeans_groups, onehot_groups, predicted_groups
 from pntk.structure.groups import GROUPINGS, group_count, group_means, memberships, stated_groups
+from pntk.structure.silhouette import Start
 from pntk.tasks import Environment, encode, legal_patterns
+from pntk.training.descent import descend
 
 ENVIRONMENT = Environment()
 INPUTS, TARGETS = encode(ENVIRONMENT, legal_patterns(ENVIRONMENT, (1.0,)))
@@ -143,3 +149,30 @@ def test_predictions_find_planted_groups_and_ignore_signs_and_the_onehot_control
 def test_too_few_different_rows_cannot_be_grouped() -> None:
     assert kmeans_groups(np.ones((12, 3)), 3) is None
     assert kmeans_groups(np.eye(4), 4) is not None
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_inputs_group_as_the_kernel_says_and_tasks_by_response_pool_in_it(seed: int) -> None:
+    """The start of the source study's figure 9, small weights; large weights predict neither."""
+    data = draw_phase_data(ENVIRONMENT, Phase("single", (1.0,), 1, 0.01), seed, 500, 500)
+    inputs, targets = encode(ENVIRONMENT, data.train)
+    labels, stated = memberships(ENVIRONMENT, inputs), stated_groups(ENVIRONMENT)
+    by_response_pool = np.arange(12) % ENVIRONMENT.response_pools
+
+    def predictions(networks: Networks) -> tuple[float, float]:
+        arrays = (encode(ENVIRONMENT, data.test)[0], inputs, targets)
+        vectors = Start(networks, *(torch.from_numpy(array) for array in arrays)).singular[2]
+        by_input, by_task = (predicted_groups(vectors, labels[name], 12, 3) for name in ("input", "task"))
+        assert by_input is not None
+        assert by_task is not None
+        return float(adjusted_rand(by_input, stated["input"])), float(adjusted_rand(by_task, by_response_pool))
+
+    networks = base_networks(ENVIRONMENT, 200, [seed])
+    assert predictions(networks) == (1, 1)
+    assert max(predictions(scaled(networks, 10, "both"))) < 0.7
+    block = pattern_block(ENVIRONMENT, [data.train])
+    trained, _ = descend(networks, block, block, 300, 0.01, records=2)
+    hidden = group_means(forward(trained, torch.from_numpy(inputs))[0][0].numpy(), labels["input"], 12)
+    found = kmeans_groups(hidden, 3)
+    assert found is not None
+    assert adjusted_rand(found, stated["input"]) == 1
