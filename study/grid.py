@@ -10,6 +10,8 @@ from pydantic import ValidationError
 from study.sweep import Settings, Sweep, SweepError
 from study.sweep_file import one_line
 
+LISTS = ("estimators", "structure_estimators", "keep_seeds")  # settings that hold several values and so are no axes
+
 
 def grid_name(values: dict[str, Any]) -> str:
     """The name of a grid cell, for example `init_scale=10,curriculum=short`."""
@@ -20,8 +22,8 @@ def axes_of(sweep: Sweep) -> dict[str, list[Any]]:
     """Grid axes with their values read as the field they set, so that 1e-3 and 0.001 are one cell."""
     axes = {}
     for axis, values in sweep.grid.items():
-        if axis not in Settings.model_fields or axis == "estimators":
-            allowed = ", ".join(name for name in Settings.model_fields if name != "estimators")
+        if axis not in Settings.model_fields or axis in LISTS:
+            allowed = ", ".join(name for name in Settings.model_fields if name not in LISTS)
             raise SweepError(f"grid.{axis}: unknown axis; allowed: {allowed}")
         if not values:
             raise SweepError(f"grid.{axis} = []: needs at least one value")

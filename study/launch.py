@@ -21,6 +21,7 @@ import torch
 from ray import tune
 from rich.console import Console
 
+from study.kept import write_kept
 from study.plan import Block, Draw, Plan
 from study.progress import LiveProgress
 from study.rows import finished, write_rows
@@ -68,6 +69,7 @@ def run_trial(
     with threads(int(config["cpus"])):
         result = run_block(block, device="cuda" if config["gpus"] and torch.cuda.is_available() else "cpu", progress=tell)
         rows = rows_of(result, sweep, provenance)
+        write_kept(folder, block.cell.name, result.kept)  # before the rows: a network with a row is finished
         write_rows(folder, block, rows)
         problem = log_trial(folder, sweep, tracking, result, rows)
     total = work_of(block.cell) * len(block.draws)
