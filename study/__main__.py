@@ -23,6 +23,7 @@ examples:
   python -m study run sweeps/paper.yaml                     the source study: 60 networks
   python -m study run sweeps/paper.yaml --set seeds=40 --out results/paper40
   python -m study analyse results/paper                     all tables again, from the rows
+  python -m study report results/paper                      report.html and every figure
   python -m study export results/paper --cell large --seed 3 --to large-3.npz
   python -m study bench train                               ours against nn.Module and torch.func.vmap
 
@@ -65,6 +66,16 @@ def _parser() -> argparse.ArgumentParser:
         "--sweep", type=Path, metavar="SWEEP.yaml", help="take contrasts from this file (for rows made elsewhere)"
     )
 
+    page = commands.add_parser(
+        "report", formatter_class=plain, help="one self-contained HTML page with every figure and table", description=REPORT
+    )
+    page.add_argument("out", type=Path, metavar="DIR")
+    page.add_argument(
+        "--contrast",
+        metavar="NAME",
+        help="for figures of a single contrast (default: the primary comparison's, else the first)",
+    )
+
     export = commands.add_parser(
         "export", formatter_class=plain, help="one network's weights and data as .npz", description=EXPORT
     )
@@ -104,6 +115,11 @@ A folder belongs to one configuration: another one is refused. compute.* and wan
 ANALYSE = """\
 Rebuild analysis.json, analysis.csv and the printed tables from DIR/rows/**/*.parquet. Works on any folder with
 such rows: they need cell, seed, silhouette_<estimator> and loss_<phase>_test or loss_<phase>_unseen."""
+
+REPORT = """\
+Write DIR/report.html (one file, no network, for desktop, phone and print) and DIR/figures/*.svg, *.png: everything that
+the rows of the folder allow. A figure that cannot be drawn is listed with the reason. Rows made elsewhere will do; what
+they do not say is given as unknown."""
 
 EXPORT = """\
 Train one network of a study again and write, as float arrays:
@@ -153,9 +169,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     console = _console()
     try:
-        return {"run": _run, "analyse": _analyse, "export": _export, "power": _power, "calibrate": _calibrate, "bench": _bench}[
-            options.command
-        ](options, console)
+        return COMMANDS[options.command](options, console)
     except (SweepError, RowsError) as error:
         print(f"error: {error}", file=sys.stderr)
         return REFUSED
@@ -190,6 +204,13 @@ def _analyse(options: argparse.Namespace, console: Console) -> int:
 
     plan = make_plan(load_sweep(options.sweep)) if options.sweep else stored_plan(options.out)
     report(plan, options.out, console)
+    return 0
+
+
+def _report(options: argparse.Namespace, console: Console) -> int:
+    from study.report.build import build_report
+
+    build_report(options.out, options.contrast, console)
     return 0
 
 
@@ -238,6 +259,12 @@ def _bench(options: argparse.Namespace, console: Console) -> int:
     if options.json:
         options.json.write_text(json.dumps(numbers, indent=1) + "\n", encoding="utf-8")
     return 0
+
+
+COMMANDS = {
+    "run": _run, "analyse": _analyse, "report": _report, "export": _export,
+    "power": _power, "calibrate": _calibrate, "bench": _bench,
+}  # fmt: skip
 
 
 if __name__ == "__main__":

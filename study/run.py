@@ -6,7 +6,9 @@ import os
 import socket
 import time
 from pathlib import Path
+from typing import Any
 
+import pandas as pd
 import torch
 from rich.console import Console
 
@@ -142,19 +144,27 @@ def run(plan: Plan, out: Path, tracking: Tracking, address: str | None, console:
     return 0
 
 
+def analysed(frame: pd.DataFrame, plan: Plan | None, out: Path) -> dict[str, Any]:
+    """The analysis of a folder's rows: the plan's contrasts, or every two cells that share seeds.
+
+    Raises:
+        RowsError: nothing to compare, or no column of a predictor or an outcome.
+    """
+    contrasts = plan.contrasts if plan is not None and plan.contrasts else contrasts_of_rows(frame)
+    if not contrasts:
+        raise RowsError(f"{out}: no two cells share seeds, so there is nothing to compare")
+    if not predictors_of(frame) or not phases_of(frame):
+        raise RowsError(f"{out}: rows need a column silhouette_<estimator> and one of loss_<phase>_test, loss_<phase>_unseen")
+    return analyse(frame, contrasts, plan.sweep.primary if plan is not None else None)
+
+
 def report(plan: Plan | None, out: Path, console: Console) -> None:
     """Analyse all rows of a folder, write the analysis and print it.
 
     Raises:
         RowsError: no usable rows, or nothing to compare.
     """
-    frame = read_rows(out)
-    contrasts = plan.contrasts if plan is not None and plan.contrasts else contrasts_of_rows(frame)
-    if not contrasts:
-        raise RowsError(f"{out}: no two cells share seeds, so there is nothing to compare")
-    if not predictors_of(frame) or not phases_of(frame):
-        raise RowsError(f"{out}: rows need a column silhouette_<estimator> and one of loss_<phase>_test, loss_<phase>_unseen")
-    analysis = analyse(frame, contrasts, plan.sweep.primary if plan is not None else None)
+    analysis = analysed(read_rows(out), plan, out)
     files = write_analysis(out, analysis)
     print_analysis(console, analysis)
     places = [f"rows: {out / 'rows'}", *(str(file) for file in files)]
