@@ -28,7 +28,7 @@ def figure_19(study: Study) -> Drawn | Missing:
     for row, (text, contrasts) in zip(axes, found.items(), strict=True):
         name, cells = contrasts[0]
         for axis, phase in zip(row, phases, strict=True):
-            axis.set_title(folded(f"{name} ({text}), {phase}"))
+            axis.set_title(folded(f"{name}, {phase}"))
             ends = {}
             for kind, style in (("test", "-"), ("train", ":")):
                 curves = pair_curves(study, cells, phase, kind)
@@ -46,7 +46,7 @@ def figure_19(study: Study) -> Drawn | Missing:
                 lower = [min(cells, key=lambda cell, k=kind: ends[k, cell]) for kind in ("train", "test")]  # type: ignore[misc]
                 losses = ", ".join(f"{cell} {ends['train', cell]:.2g} / {ends['test', cell]:.2g}" for cell in cells)
                 texts.append(f"{name}, {phase}: {lower[0]} trains lower, {lower[1]} tests lower (train / test: {losses}).")
-        row[0].set_ylabel("loss")
+        row[0].set_ylabel(f"loss, {text} regime")
         row[0].legend(loc="lower left", fontsize="small")
     for axis in axes[-1]:
         axis.set_xlabel("gradient steps")

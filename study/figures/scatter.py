@@ -56,7 +56,9 @@ def _differences(axis: Axes, pairs: Pairs, result: dict[str, Any]) -> None:
     x, y = np.stack([pairs.dx, pairs.dy]) - (pairs.strata.T @ means).T
     axis.axhline(0, color=GREY, linewidth=0.5)
     axis.axvline(0, color=GREY, linewidth=0.5)
-    axis.plot(x, y, "o", color="#000000", markersize=3, alpha=0.5, markeredgewidth=0, rasterized=len(pairs) > MANY)
+    heavy = len(pairs) > MANY  # pixels cannot follow the page's theme: grey is seen on both
+    colour = GREY if heavy else "#000000"
+    axis.plot(x, y, "o", color=colour, markersize=3, alpha=0.5, markeredgewidth=0, rasterized=heavy)
     _fit(axis, x, y, "--", ORANGE)
     axis.set_title(f"centred r = {with_interval(result)}", fontsize="medium")
 

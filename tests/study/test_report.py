@@ -255,7 +255,7 @@ OVERFLOWING = """
 const found = [];
 if (document.documentElement.scrollWidth > innerWidth) found.push("page: " + document.documentElement.scrollWidth);
 for (const element of document.querySelectorAll("body *")) {
-  if (element.closest(".scroll, pre, svg, .skip, script, details:not([open]) > :not(summary)")) continue;
+  if (element.closest(".scroll, .picture, pre, .skip, script, details:not([open]) > :not(summary)")) continue;
   const box = element.getBoundingClientRect();
   if (box.width && (box.right > innerWidth + 1 || element.scrollWidth > element.clientWidth + 1 && element.clientWidth))
     found.push(element.tagName + ": " + element.textContent.slice(0, 40));
@@ -278,6 +278,12 @@ const light = (colour) => {
 const of = (selector, what) => light(getComputedStyle(document.querySelector(selector))[what]);
 return [of("body", "backgroundColor"), of("body", "color"), of("figcaption", "color"), of("figure svg text", "fill"),
         of("nav a", "color")];
+"""
+INVISIBLE = """
+return [...document.querySelectorAll("figure svg :is(path, use, text)")].filter((element) => {
+  const style = getComputedStyle(element);
+  return !element.closest("defs") && [style.fill, style.stroke].includes(PAINT);
+}).length;
 """
 
 
@@ -339,6 +345,8 @@ def test_text_stands_out_in_both_themes(browser: webdriver.Chrome, scheme: str) 
     assert (page < 0.05) == (scheme == "dark")
     for text in texts:
         assert (max(page, text) + 0.05) / (min(page, text) + 0.05) >= 4.5
+    fixed = "rgb(0, 0, 0)" if scheme == "dark" else "rgb(232, 234, 237)"
+    assert browser.execute_script(INVISIBLE.replace("PAINT", json.dumps(fixed))) == 0
 
 
 def test_tables_sort_by_number_and_say_so(browser: webdriver.Chrome) -> None:
