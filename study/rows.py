@@ -18,8 +18,6 @@ import pyarrow.parquet as pq
 
 from study.plan import Block, Draw
 
-# Columns that hold a list of numbers: curves, repeated measurements, matrices row by row.
-
 
 class RowsError(ValueError):
     """Rows that cannot be used; its text is one line for the user."""

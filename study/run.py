@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import torch
 from rich.console import Console
 
@@ -168,6 +169,20 @@ def run(plan: Plan, out: Path, tracking: Tracking, address: str | None, console:
     return 0
 
 
+def analysed(frame: pd.DataFrame, plan: Plan | None, out: Path) -> dict[str, Any]:
+    """The analysis of a folder's rows: the plan's contrasts, or every two cells that share seeds.
+
+    Raises:
+        RowsError: nothing to compare, or no column of a predictor or an outcome.
+    """
+    contrasts = plan.contrasts if plan is not None and plan.contrasts else contrasts_of_rows(frame)
+    if not contrasts:
+        raise RowsError(f"{out}: no two cells share seeds, so there is nothing to compare")
+    if not predictors_of(frame) or not phases_of(frame):
+        raise RowsError(f"{out}: rows need a column silhouette_<estimator> and one of loss_<phase>_test, loss_<phase>_unseen")
+    return analyse(frame, contrasts, plan.sweep.primary if plan is not None else None)
+
+
 def report(plan: Plan | None, out: Path, console: Console) -> None:
     """Analyse all rows of a folder, write the analysis and print it.
 
@@ -180,12 +195,7 @@ def report(plan: Plan | None, out: Path, console: Console) -> None:
 
         _print_places(out, report_linear(frame, out, console), console)
         return
-    contrasts = plan.contrasts if plan is not None and plan.contrasts else contrasts_of_rows(frame)
-    if not contrasts:
-        raise RowsError(f"{out}: no two cells share seeds, so there is nothing to compare")
-    if not predictors_of(frame) or not phases_of(frame):
-        raise RowsError(f"{out}: rows need a column silhouette_<estimator> and one of loss_<phase>_test, loss_<phase>_unseen")
-    analysis = analyse(frame, contrasts, plan.sweep.primary if plan is not None else None)
+    analysis = analysed(frame, plan, out)
     files = write_analysis(out, analysis)
     print_analysis(console, analysis)
     _print_places(out, files, console)
