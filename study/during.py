@@ -134,7 +134,8 @@ class Observer:
         self.offsets[phase.name] = offset + phase.steps
         untrained, self.untrained = self.untrained, False
         at = structure_steps(phase.steps, settings.structure_records)
-        shots = snapshot_steps(phase.steps, settings.snapshots) if self.kept_places else []
+        first_phase = phase.name == self.cell.curriculum.phases[0].name
+        shots = snapshot_steps(phase.steps, settings.snapshots) if self.kept_places and first_phase else []
         references: dict[int, Array] = {}
         before: dict[int, tuple[Array, int]] = {}
 
