@@ -23,8 +23,8 @@ Array = NDArray[np.float64]
 KERNEL_MEASURES = ("cka", "cosine", "velocity", "alignment", "effective_rank")
 
 # What a record of one network of the paper costs in gradient steps: its kernel and each estimator's silhouette.
-STEPS_PER_RECORD = 160
-STEPS_PER_SILHOUETTE = 220
+STEPS_PER_RECORD = 300
+STEPS_PER_SILHOUETTE = 130
 STEPS_PER_EIG = 1900
 
 
@@ -150,7 +150,9 @@ class Observer:
             if step == 0:
                 origins = self.starts(self.initial.part(slice(first, first + len(networks))), drawn)
                 references.update((i, kernel_of(origin)) for i, origin in zip(places, origins, strict=True))
-            for i, start in zip(places, self.starts(networks.to(torch.float64), drawn), strict=True):
+            # Contiguous, so that the last digit depends on the weights alone and not on how training lays them out.
+            shown = networks.map(lambda weights: weights.to(torch.float64).contiguous())
+            for i, start in zip(places, self.starts(shown, drawn), strict=True):
                 measures = self._measure(start, references[i], before, i, step)
                 self.records.setdefault(phase.name, {}).setdefault(i, {})[offset + step] = measures
                 if step == at[-1]:
