@@ -1,8 +1,8 @@
 """Weights & Biases: one run per trial, logged inside the trial, offline by default and under the study's folder.
 
-A run holds the cell's settings, the loss curves of each phase (mean and quantiles over seeds), the structure
-measured during training likewise, a table of the rows, and
-as summary the mean silhouettes and final losses. Whatever fails here costs a warning, never a trial.
+A run holds the cell's settings, the loss curves and the structure during training of each phase (mean and quantiles over
+seeds), a table of the rows, and as summary the mean silhouettes and final losses. Whatever fails here costs a warning,
+never a trial.
 """
 
 from __future__ import annotations
