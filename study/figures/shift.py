@@ -78,4 +78,6 @@ def shift(study: Study) -> Drawn | Missing:
         f"blue line is what conditions alone give; below it, pairs share something. {study.source}"
     )
     paper = "r20 between .757 and .973 in size, read as prediction by the silhouette."
-    return Drawn(figure, title, caption, f"{title} {'; '.join(rows)}.", paper, "; ".join(rows[:12]) + ".")
+    return Drawn(
+        figure, title, caption, f"{title} {'; '.join(rows)}.", paper, f"signs as in the figure: {'; '.join(rows[:12])}."
+    )

@@ -13,8 +13,6 @@ from study.statistics.verdicts import CLAIMS
 from study.sweep import Settings
 from study.tables import cell_sheet, number, p_text, pair_count, sheets, variance_sheet, with_interval
 
-MOST_COLUMNS = 8
-
 
 @dataclass(frozen=True)
 class Group:
@@ -131,9 +129,12 @@ def environment_sheet(study: Study) -> Sheet:
 
 def rerun_sheet(study: Study) -> Sheet:
     """Which command gives each number again. DIR is the study's folder."""
-    commits = ", ".join(study.values("commit"))
     first = study.rows.iloc[0]
-    rows = [["the code that made the rows", f"git checkout {commits.removesuffix('-dirty')}" if commits else UNKNOWN]]
+    rows = []
+    for commit in study.values("commit") or [UNKNOWN]:
+        dirty = " (it had uncommitted changes)" if commit.endswith("-dirty") else ""
+        code = UNKNOWN if commit == UNKNOWN else f"git checkout {commit.removesuffix('-dirty')}"
+        rows.append([f"the code that made the rows{dirty}", code])
     if study.plan is not None:
         again = "python -m study run DIR/sweep.json --out AGAIN"
         rows += [

@@ -6,6 +6,7 @@ import ast
 import base64
 import json
 import re
+import shlex
 import shutil
 from collections.abc import Iterator
 from dataclasses import replace
@@ -17,8 +18,10 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
+from markupsafe import escape
 from selenium import webdriver
 
+from study.__main__ import _parser
 from study.figures.curves import pair_curves
 from study.figures.registry import FIGURES
 from study.figures.shift import shift_of
@@ -27,9 +30,11 @@ from study.folder import claim
 from study.plan import make_plan
 from study.report.build import read_study
 from study.report.svg import inline
+from study.report.view import rerun_sheet
 from study.rows import write_rows
 from study.statistics.pairs import Pairs
-from study.sweep_file import parse_sweep
+from study.sweep import seed_list
+from study.sweep_file import load_sweep, parse_sweep
 from study.trial import rows_of, run_block
 from tests.study.conftest import ROOT, study_here
 
@@ -55,7 +60,7 @@ contrasts:
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A real study that has what every figure needs, and its report. One network is made to diverge by a huge step."""
+    """A real study that has what every figure needs, and its report. The large networks of seed 0 are marked as diverged."""
     out = tmp_path_factory.mktemp("report") / "both"
     plan = make_plan(parse_sweep(yaml.safe_load(BOTH_REGIMES)))
     claim(out, plan.sweep)
@@ -219,6 +224,18 @@ def test_a_stale_analysis_is_not_used(folder: Path, tmp_path: Path) -> None:
     shutil.copytree(folder / "rows", copy / "rows")
     (copy / "analysis.json").write_text(json.dumps({"schema": 0}))
     assert len(read_study(copy).analysis["results"]) > 50
+
+
+def test_the_commands_that_give_numbers_again_are_commands(study: Study, page: str) -> None:
+    commands = [row[1] for row in rerun_sheet(study).rows]
+    assert commands[0] == f"git checkout {COMMIT}"
+    assert all(str(escape(command)) in page for command in commands)
+    ours = [shlex.split(command)[3:] for command in commands if command.startswith("python -m study ")]
+    assert [words[0] for words in ours] == ["run", "run", "export", "analyse", "report", "calibrate"]
+    for words in ours:
+        _parser().parse_args(words)
+    assignment = ours[1][ours[1].index("--set") + 1]
+    assert seed_list(load_sweep(study.folder / "sweep.json", (assignment,)).seeds) == (0,)
 
 
 def test_inline_svg_is_its_own_and_follows_the_theme() -> None:
