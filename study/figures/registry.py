@@ -9,10 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
+from study.figures.figure_7 import figure_7
+from study.figures.figure_8 import figure_8
+from study.figures.figure_9 import figure_9
 from study.figures.figure_10 import figure_10
+from study.figures.figure_15 import figure_15
+from study.figures.figure_16 import figure_16
 from study.figures.figure_17 import figure_17
 from study.figures.figure_18 import figure_18
 from study.figures.figure_19 import figure_19
+from study.figures.figure_20 import figure_20
 from study.figures.forest import forest
 from study.figures.predictors import predictors
 from study.figures.scale_map import scale_map
@@ -22,7 +28,7 @@ from study.figures.study import Drawn, Missing, Study
 
 FIGURES: tuple[Callable[[Study], Drawn | Missing], ...] = (
     scatter, shift, forest, predictors, scale_map,
-    figure_10, figure_17, figure_18, figure_19,
+    figure_7, figure_8, figure_9, figure_10, figure_15, figure_16, figure_17, figure_18, figure_19, figure_20,
 )  # fmt: skip
 
 
