@@ -77,9 +77,9 @@ def _words(cells: list[KeptCell], data: list[tuple[np.ndarray, np.ndarray]], job
     for cell in cells:
         stated = stated_groups(cell.environment)
         for grouping in ("task", "input"):
-            activity = next(d[1] for (c, g), d in zip(jobs, data, strict=True) if c is cell and g == grouping)
-            ratios = [_within_share(activity[k], stated[grouping]) for k in (len(activity) // 10, -1)]
-            parts.append(f"{cell.name}, {grouping}: {ratios[0]:.2f} after a tenth of the phase, {ratios[1]:.2f} at its end")
+            steps, activity = next(d for (c, g), d in zip(jobs, data, strict=True) if c is cell and g == grouping)
+            early, late = (_within_share(activity[k], stated[grouping]) for k in (2, -1))
+            parts.append(f"{cell.name}, {grouping}: {early:.2f} at step {steps[2]:,}, {late:.2f} at the end")
     return (
         "Share of the variance between groups that lies within the expected sets (tasks of one stimulus pool, inputs of one "
         f"position; 0: sets have collapsed to points): {'; '.join(parts)}."
