@@ -28,7 +28,7 @@ from study.figures.shift import shift_of
 from study.figures.study import Missing, Study
 from study.folder import claim
 from study.plan import make_plan
-from study.report.build import read_study
+from study.report.read import read_study
 from study.report.svg import inline
 from study.report.view import rerun_sheet
 from study.rows import write_rows
