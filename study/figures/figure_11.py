@@ -43,7 +43,7 @@ def figure_11(study: Study) -> Drawn | Missing:
         return shown
     figure = vector_differences(shown.rows, shown.seed)
     marks, modes = shown.marks, (1, 2, 3)
-    parts = [(f"of mode {m} at step {mark}", f"learned_{m}_step{mark}") for mark in marks for m in modes]
+    parts = [(f"mode {m} at step {mark}:", f"learned_{m}_step{mark}") for mark in marks for m in modes]
     title = "Figure 11: what is being learned (eNTK) and what has been learned (ePNTK)."
     what = (
         "Absolute differences between left singular vectors of the target and of a kernel, a column per mode and a row per "

@@ -22,13 +22,10 @@ def figure_12(study: Study) -> Drawn | Missing:
     if isinstance(shown, Missing):
         return shown
     figure = pntk_projections(shown.rows, shown.seed)
-    parts = []
-    for mark in shown.marks:
-        common = shown.scores.get(f"most_pntk_step{mark}", {}).get("mode")
-        parts.append((f"mode {common} leads at step {mark} in a share of seeds of", f"most_pntk_step{mark}"))
+    parts = [(f"at step {mark}", f"most_pntk_step{mark}") for mark in shown.marks]
     title = "Figure 12: the path-integrated kernel remembers mode 1."
     what = (
         "Per training example, the entry of the first singular vector of the path-integrated eNTK (crosses), and the example's "
         "projection on mode 1 of the target (circles), both of unit length; the first 60 examples."
     )
-    return shown.drawn(figure, title, what, PAPER, f"{shown.told(parts)}.")
+    return shown.drawn(figure, title, what, PAPER, f"The mode that leads in most seeds, and their share: {shown.told(parts)}.")

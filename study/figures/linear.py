@@ -67,7 +67,8 @@ class Shown:
             single: whether the picture is of one network.
         """
         seed = f"The picture is seed {self.seed}, whose first two half-times are nearest to the medians. " if single else ""
-        caption = f"{what} {seed}{self.count} In brackets: 95 % intervals over seeds. {self.study.source}"
+        out = '"Out": seeds in which it is not defined or later than the last step. ' if " out" in here else ""
+        caption = f"{what} {seed}{self.count} In brackets: 95 % intervals over seeds. {out}{self.study.source}"
         return Drawn(figure, title, caption, f"{title} {what} {here}", paper, here)
 
 

@@ -30,6 +30,7 @@ def over_time(study: Study) -> Drawn | Missing:
         return Missing(f"{study.contrast} has no curves ({'; '.join(reasons) or 'no silhouettes measured during training'})")
     figure = _panels(curves)
     sizes = sorted({curve["n"] for curve in curves})
+    count = " to ".join(map(str, sizes[:: max(len(sizes) - 1, 1)]))
     out = max(curve["left_out_diverged"] + curve["left_out_undefined"] for curve in curves)
     texts = [_told(curve) for curve in curves if clear_steps(curve)]
     clear = f"The band excludes zero somewhere on {len(texts)} of {len(curves)} curves"
@@ -38,7 +39,7 @@ def over_time(study: Study) -> Drawn | Missing:
     title = "Until when does the silhouette predict?"
     caption = (
         f"{study.contrast}: correlation of pair differences (centred r) of the silhouette, measured at a step of a phase "
-        f"(columns), with those of a final loss (rows). n = {' to '.join(map(str, sizes[:: max(len(sizes) - 1, 1)]))} pairs"
+        f"(columns), with those of a final loss (rows). n = {count} pairs"
         f"{f', up to {out} more left out (diverged or undefined)' if out else ''}. Bars: pointwise, "
         f"{study.analysis['interval']}. Shaded: {found['band']}; not corrected for the number of curves. "
         f"{f'Not shown: {listed(others)} (`report --contrast`). ' if others else ''}{study.source}"

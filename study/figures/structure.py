@@ -38,12 +38,13 @@ def structure(study: Study) -> Drawn | Missing:
         return Missing(f"no cell of {study.contrast} has structure measured during training")
     figure = _panels(courses, shown)
     networks = sorted({course["networks"] for course in courses})
+    count = " to ".join(map(str, networks[:: max(len(networks) - 1, 1)]))
     here = " ".join(_told(courses, measure) for measure in ("cka", "effective_rank", "alignment"))
     others = [cell for cell in cells if cell not in shown]
     title = "Structure through training, by condition."
     caption = (
-        "Lines: medians over networks; bands: the middle eight tenths. CKA and cosine compare the kernel with its own at t = "
-        f"0; velocity is its movement per unit of log step. n = {' to '.join(map(str, networks[:: max(len(networks) - 1, 1)]))} "
+        "Lines: medians over networks; bands: the middle eight tenths. CKA and cosine compare the kernel with its own at "
+        f"t = 0; velocity is its movement per unit of log step. n = {count} "
         f"networks a cell that did not diverge. {f'Not shown: {listed(others)}. ' if others else ''}{study.source}"
     )
     return Drawn(figure, title, caption, f"{title} {here}", here=here.strip())
