@@ -66,7 +66,8 @@ def _panels(curves: Sequence[dict[str, Any]]) -> Figure:
             axis.set_ylim(-1, 1)
             axis.tick_params(labelleft=column == 0 or not axes[row, 0].get_visible())
             if here:
-                axis.set_title(f"{where}: final {phase} {outcome} loss")
+                axis.set_title(f"in {where}; final {phase} {outcome} loss")
+                axis.set_xlim(right=1.2 * max(here[0]["steps"][-1], 1))
                 steps_axis(axis)
         axes[row, 0].set_ylabel("centred r")
     for axis in axes[-1]:

@@ -28,14 +28,11 @@ def structure(study: Study) -> Drawn | Missing:
     found = study.analysis.get("over_time")
     if not found or not found["cells"]:
         return Missing(NOTHING)
+    compared = [cell for pair in study.analysis["contrasts"][study.contrast] for cell in pair]
     cells = list(dict.fromkeys(course["cell"] for course in found["cells"]))
-    shown = cells
-    if len(cells) > len(CYCLE):
-        compared = {cell for pair in study.analysis["contrasts"][study.contrast] for cell in pair}
-        shown = [cell for cell in cells if cell in compared][: len(CYCLE)]
-    courses = [course for course in found["cells"] if course["cell"] in shown]
-    if not courses:
-        return Missing(f"no cell of {study.contrast} has structure measured during training")
+    cells.sort(key=lambda cell: compared.index(cell) if cell in compared else len(compared))
+    shown = cells[: len(CYCLE)]
+    courses = [course for cell in shown for course in found["cells"] if course["cell"] == cell]
     figure = _panels(courses, shown)
     networks = sorted({course["networks"] for course in courses})
     count = " to ".join(map(str, networks[:: max(len(networks) - 1, 1)]))
@@ -43,7 +40,7 @@ def structure(study: Study) -> Drawn | Missing:
     others = [cell for cell in cells if cell not in shown]
     title = "Structure through training, by condition."
     caption = (
-        "Lines: medians over networks; bands: the middle eight tenths. CKA and cosine compare the kernel with its own at "
+        "Lines: medians over networks. Bands: the middle eight tenths. CKA and cosine compare the kernel with its own at "
         f"t = 0; velocity is its movement per unit of log step. n = {count} "
         f"networks a cell that did not diverge. {f'Not shown: {listed(others)}. ' if others else ''}{study.source}"
     )

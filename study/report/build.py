@@ -34,7 +34,7 @@ from study.report.view import (
 )
 from study.tables import notes, rules, sentence, verdict_sheet
 
-HEADLINE = "scatter"
+HEADLINES = ("scatter", "figure_5")  # of a multitask study, of a linear one
 QUESTION = "Can we predict, before training, what a network will learn and how well it will do?"
 
 
@@ -100,7 +100,7 @@ def _page(study: Study, pictures: Sequence[Picture], missing: dict[str, Missing]
         lstrip_blocks=True,
     )
     environment.filters["code"] = lambda text: Markup(re.sub(r"`([^`]*)`", r"<code>\1</code>", str(escape(text))))
-    headline = next((picture for picture in pictures if picture.name == HEADLINE), None)
+    headline = next((picture for picture in pictures if picture.name == HEADLINES[study.is_linear]), None)
     sweep = study.plan.sweep if study.plan else None
     studies = [study, *([study.beside] if study.beside else [])]
     parts = _linear_parts(study) if study.is_linear else _multitask_parts(study)

@@ -38,12 +38,12 @@ def linear_sentence(study: Study) -> str:
 
 def linear_main(study: Study) -> Sheet:
     """For the first screen: what the source study says happens, and how often it does, in every cell."""
-    cells = [entry["cell"] for entry in study.analysis["cells"]]
+    cells = [entry["cell"] for entry in _cells(study)]
     scores: dict[str, dict[str, Any]] = {}
     for entry in study.analysis["results"]:
         scores.setdefault(entry["score"], {})[entry["cell"]] = entry
     labels = {
-        name: f"mode {_mode(found)} leads at {name.removeprefix('lead_summed_')} (share)"
+        name: f"mode {_mode(found)} leads at step {name.removeprefix('lead_summed_step')} (share)"
         for name, found in scores.items()
         if _is_mark(name)
     }
@@ -63,6 +63,12 @@ def linear_main(study: Study) -> Sheet:
     return Sheet(f"Linear network ({study.name}): shares and medians over seeds, 95 % intervals", ["", "paper", *cells], rows)
 
 
+def _cells(study: Study) -> list[dict[str, Any]]:
+    """The analysis's cells, the one that figures show first."""
+    shown = shown_cell(study)
+    return sorted(study.analysis["cells"], key=lambda entry: isinstance(shown, Missing) or entry["cell"] != shown.cell)
+
+
 def _is_mark(name: str) -> bool:
     return name.startswith("lead_summed_step")
 
@@ -74,7 +80,7 @@ def _mode(found: dict[str, dict[str, Any]]) -> int:
 def linear_groups(study: Study) -> list[Group]:
     """Every table, cell by cell."""
     groups = []
-    for entry in study.analysis["cells"]:
+    for entry in _cells(study):
         tables = [filled(sheet) for sheet in linear_sheets({**study.analysis, "cells": [entry]})]
         groups.append(Group(f"Linear network: cell {entry['cell']}", tables))
     return groups
