@@ -197,6 +197,10 @@ def report(plan: Plan | None, out: Path, console: Console) -> None:
         return
     analysis = analysed(frame, plan, out)
     files = write_analysis(out, analysis)
+    if analysis["over_time"] and analysis["results"]:
+        from study.figures.training import write_figures  # late, as above
+
+        files += write_figures(out, frame, analysis, plan)
     print_analysis(console, analysis)
     _print_places(out, files, console)
 
