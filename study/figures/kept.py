@@ -79,4 +79,13 @@ def kept_cells(study: Study, swapped: bool) -> list[KeptCell] | Missing:
     if len({scale for scale, _ in found}) < 2:
         pools = "fewer stimulus than response pools" if swapped else "at least as many stimulus as response pools"
         return Missing(f"it kept no two initialisation scales of networks with {pools} (settings.keep_seeds)")
-    return [found[key] for key in sorted(found, key=lambda key: (key[0], key[1] == "both"))]
+    cells = [found[key] for key in sorted(found, key=lambda key: (key[0], key[1] == "both"))]
+    for cell in cells:
+        for draw in cell.draws:
+            for grouping in ("task", "input"):
+                labels, groups = cell.groups(draw, grouping)
+                if len(np.unique(labels)) < groups:
+                    return Missing(
+                        f"seed {draw.seed} of {cell.name} has a {grouping} without training patterns; more are needed"
+                    )
+    return cells

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from html import escape
 
 from markupsafe import Markup
@@ -20,7 +21,15 @@ def inline(svg: str, name: str, alt: str) -> Markup:
     if start < 0:
         raise ValueError(f"{name}: holds no svg element")
     text = re.sub(r"<metadata>.*?</metadata>", "", svg[start:], flags=re.DOTALL)
-    text = re.sub(r'\bid="', f'id="{name}-', text)
+    seen: Counter[str] = Counter()
+
+    def own(found: re.Match[str]) -> str:
+        # matplotlib names images by what they show, so two that show the same, such as colour bars, share a name.
+        seen[found[1]] += 1
+        again = f"-{seen[found[1]]}" if seen[found[1]] > 1 else ""
+        return f'id="{name}-{found[1]}{again}"'
+
+    text = re.sub(r'\bid="([^"]*)"', own, text)
     text = re.sub(r'(xlink:href="|url\()#', rf"\g<1>#{name}-", text)
     text = re.sub(r"#000000\b", "currentColor", text)
     text = re.sub(r"#ffffff\b", "var(--page)", text)
