@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.metadata import PackageNotFoundError, files
 from pathlib import Path
 from typing import Any
 
@@ -101,6 +102,22 @@ def parse_sweep(raw: Any, source: str = "sweep") -> Sweep:
         raise SweepError(f"{source}: {one_line(error)}") from None
 
 
+def find_sweep(path: Path) -> Path:
+    """The file; where there is none, that of this checkout or of the installed package with the same name.
+
+    So `sweeps/quick.yaml` is found from any folder, for example by `ray submit`, which starts in the head's home.
+    """
+    if path.exists() or path.is_absolute() or path.parts[:1] != ("sweeps",):
+        return path
+    candidates = [Path(__file__).resolve().parents[1] / path]
+    try:
+        shipped = files("pntk-study") or []
+        candidates += [Path(str(f.locate())).resolve() for f in shipped if f.parts[-len(path.parts) :] == path.parts]
+    except PackageNotFoundError:
+        pass
+    return next((candidate for candidate in candidates if candidate.is_file()), path)
+
+
 def load_sweep(path: Path, assignments: tuple[str, ...] = ()) -> Sweep:
     """Read a sweep file and apply `--set` assignments.
 
@@ -108,7 +125,7 @@ def load_sweep(path: Path, assignments: tuple[str, ...] = ()) -> Sweep:
         SweepError: the file cannot be read, or the first problem in it, in one line.
     """
     try:
-        text = path.read_text(encoding="utf-8")
+        text = find_sweep(path).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise SweepError(f"{path}: cannot be read ({getattr(error, 'strerror', None) or 'not UTF-8 text'})") from None
     raw = _yaml(text, str(path))
