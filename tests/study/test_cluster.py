@@ -219,7 +219,8 @@ else:
 @pytest.mark.slow
 def test_ray_up_and_ray_submit_with_stand_ins_for_ssh_and_rsync(place: Path, interpreter: Path) -> None:
     """The cluster file's own mounts and setup commands on a head that is this machine; the entry script is copied alone."""
-    environment = plain_environment(place, interpreter)
+    # Where Ray notes the cluster that `--address auto` joins: not where other sessions of this machine note theirs.
+    environment = plain_environment(place, interpreter) | {"RAY_TMPDIR": str(place)}
     for name, text in {"ssh": SSH, "rsync": RSYNC}.items():
         (interpreter / name).write_text(text)
         (interpreter / name).chmod(0o755)
@@ -227,7 +228,7 @@ def test_ray_up_and_ray_submit_with_stand_ins_for_ssh_and_rsync(place: Path, int
     (home / ".bashrc").write_text(f"export PATH={interpreter}:$PATH\n")
     port = free_port()
     start = AWS["head_start_ray_commands"][1].replace("--port=6379", f"--port={port}")
-    own = [f"--dashboard-port={free_port()}", "--num-cpus=2", f"--temp-dir={place / 'a'}", *ports("ray-client-server-port")]
+    own = [f"--dashboard-port={free_port()}", "--num-cpus=2", *ports("ray-client-server-port")]
     kept = ("file_mounts", "rsync_exclude", "setup_commands")
     config = {name: AWS[name] for name in kept} | {
         "cluster_name": place.name,
