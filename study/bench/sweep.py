@@ -7,6 +7,7 @@ nothing (a linear network of a few steps), so that what is left is the study's o
 
 from __future__ import annotations
 
+import os
 import tempfile
 import time
 from pathlib import Path
@@ -46,7 +47,8 @@ def real_plan(side: int, seeds: int, steps: int) -> Plan:
 def simulated_plan(trials: int) -> Plan:
     """Trials of one small linear network each, of hardly any work."""
     settings = {"steps": 4, "record_every": 4, "examples": 8, "marks": [2], "singular_values": [3.0]}
-    return make_plan(parse_sweep({"name": "simulated", "network": "linear", "seeds": trials, "cells": {"only": settings}, "compute": {"block": 1}}))  # fmt: skip
+    raw = {"name": "simulated", "network": "linear", "seeds": trials, "cells": {"only": settings}, "compute": {"block": 1}}
+    return make_plan(parse_sweep(raw))
 
 
 def launched(plan: Plan, out: Path) -> dict[str, Any]:
@@ -81,8 +83,6 @@ def _pure_seconds(plan: Plan, sampled: int) -> tuple[float, float]:
 
 def bench_sweep(console: Console, trials: tuple[int, ...] = TRIALS) -> dict[str, Any]:
     """The real sweep against its training alone, then simulated trials."""
-    import os
-
     cores = os.cpu_count() or 1
     plan = real_plan(SIDE, SEEDS, STEPS)
     count = len(plan.blocks())
@@ -100,25 +100,11 @@ def bench_sweep(console: Console, trials: tuple[int, ...] = TRIALS) -> dict[str,
     )
     points = [_simulated(number) for number in trials]
     kinds = ("driver", "GCS", "raylet", "worker")
-    rows = [
-        [
-            f"{p['trials']:,}",
-            f"{p['wall']:.0f}",
-            f"{p['wall_a_trial']:.2f}",
-            f"{p['cpu'] / p['trials']:.2f}",
-            f"{p['read']:.2f}",
-        ]
-        + [f"{p['megabytes'].get(kind, float('nan')):.0f}" for kind in kinds]
-        for p in points
-    ]
-    headings = [
-        "trials",
-        "seconds",
-        "seconds a trial",
-        "CPU s a trial",
-        "s to read all rows",
-        *(f"{kind}, MB" for kind in kinds),
-    ]
+    rows = []
+    for p in points:
+        numbers = [f"{p['wall']:.0f}", f"{p['wall_a_trial']:.2f}", f"{p['cpu'] / p['trials']:.2f}", f"{p['read']:.2f}"]
+        rows.append([f"{p['trials']:,}", *numbers, *(f"{p['megabytes'].get(kind, float('nan')):.0f}" for kind in kinds)])
+    headings = ["trials", "seconds", "seconds a trial", "CPU s a trial", "s to read the rows", *(f"{k}, MB" for k in kinds)]
     print_sheet(console, Sheet(f"Simulated trials of one network, {cores} cores", headings, rows, 0))
     return {"cores": cores, "cells": count, "pure_cpu": pure, "real": real, "overhead_cpu": by_cpu, "overhead_wall": by_wall,
             "seconds_a_row": per_row, "bytes_a_row": size, "simulated": points}  # fmt: skip
