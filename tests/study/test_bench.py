@@ -122,6 +122,7 @@ def test_the_plan_prices_cells_by_their_size_and_precision() -> None:
     assert reference_seconds() > 0
 
 
+@pytest.mark.slow
 def test_bench_sweep_goes_the_way_of_a_run(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in {"SIDE": 2, "SEEDS": 1, "STEPS": 20, "SAMPLED": 2}.items():
         monkeypatch.setattr(sweep_bench, name, value)
