@@ -9,9 +9,10 @@ from typing import Any
 
 from study.plan import Plan, make_plan
 from study.sweep import Sweep, SweepError
-from study.sweep_file import parse_sweep
+from study.sweep_file import parse_sweep, read_text
 
 FILE = "sweep.json"
+LARGEST_STORED = 50_000_000  # bytes: a sweep file with every default and every seed spelled out
 
 
 def claim(out: Path, sweep: Sweep) -> None:
@@ -22,6 +23,7 @@ def claim(out: Path, sweep: Sweep) -> None:
     """
     try:
         out.mkdir(parents=True, exist_ok=True)
+        check_links(out)
         if (out / FILE).exists():
             there, here = stored_sweep(out).identity(), sweep.identity()
             if there != here:
@@ -33,6 +35,19 @@ def claim(out: Path, sweep: Sweep) -> None:
         temporary.replace(out / FILE)
     except OSError as error:
         raise SweepError(f"{out}: cannot be used as --out ({error.strerror})") from None
+
+
+def check_links(out: Path) -> None:
+    """Refuse a folder, perhaps someone else's, in which a link would lead a write or a read out of it.
+
+    Raises:
+        SweepError: names the link. `out` itself may be one, and so may `wandb`, which a user may keep elsewhere.
+    """
+    home = out.resolve()
+    inside = [*out.glob("*"), *(out / "rows").rglob("*"), *(out / "figures").rglob("*")]
+    for path in inside:
+        if path.name != "wandb" and path.is_symlink() and not path.resolve().is_relative_to(home):
+            raise SweepError(f"{path}: is a link out of the folder; copy what it points to, or remove it")
 
 
 def check_file(path: Path, option: str) -> None:
@@ -55,9 +70,12 @@ def stored_sweep(out: Path) -> Sweep:
     """
     path = out / FILE
     try:
-        return parse_sweep(json.loads(path.read_text(encoding="utf-8")), str(path))
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise SweepError(f"{path}: cannot be read ({getattr(error, 'strerror', None) or error})") from None
+        raw = json.loads(read_text(path, LARGEST_STORED))
+    except RecursionError:
+        raise SweepError(f"{path}: cannot be read (nested too deeply)") from None
+    except ValueError as error:  # not JSON, or a number of thousands of digits
+        raise SweepError(f"{path}: cannot be read ({error})") from None
+    return parse_sweep(raw, str(path))
 
 
 def stored_plan(out: Path) -> Plan | None:

@@ -23,6 +23,7 @@ from rich.console import Console
 
 from study import linear_trial, trial
 from study.kept import write_kept
+from study.memory import SHARE, check_block, machine_memory
 from study.plan import Block, Draw, LinearCell, Plan
 from study.progress import LiveProgress
 from study.rows import finished, write_rows
@@ -64,6 +65,7 @@ def run_trial(
     """The trainable: run the block that `config` names, write its rows, log it, report its summary."""
     block, folder = blocks[config["block"]], Path(out)
     kind = kind_of(block)
+    check_block(block, SHARE * machine_memory(), f"this worker's machine has {machine_memory() / 1e9:.3g} GB")
     done, reported = 0, time.monotonic()
 
     def tell(work: int) -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Collection
+import math
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Any, Generic
 
@@ -14,10 +15,13 @@ from pntk.tasks import Environment
 from study.contrasts import Contrast, check_primary, contrasts_of
 from study.grid import axes_of, grid_name, some, validated
 from study.linear_settings import LinearCellSpec, LinearSettings
-from study.sweep import CellSpec, Settings, Sweep, SweepError, seed_list
+from study.sweep import CellSpec, SeedRange, Settings, Sweep, SweepError, seed_list
 
 LARGEST_PATTERN_SET = 2_000_000
 LARGEST_KEPT_SET = 20_000
+MOST_CELLS = 10_000
+MOST_NETWORKS = 5_000_000
+LONGEST_NAME = 200  # of a cell: it names a folder
 
 
 @dataclass(frozen=True, order=True)
@@ -116,21 +120,39 @@ def make_plan(sweep: Sweep) -> Plan:
     else:
         validated(sweep.settings | {"curriculum": sweep.settings.get("curriculum", "-")}, "settings")
     named = {name: dict(spec or {}) for name, spec in sweep.cells.items()}
-    for values in itertools.product(*axes_of(sweep).values()) if sweep.grid else ():
-        chosen = dict(zip(sweep.grid, values, strict=True))
+    axes = axes_of(sweep)
+    count = len(named) + (math.prod(len(values) for values in axes.values()) if axes else 0)
+    if count > MOST_CELLS:
+        raise SweepError(f"cells, grid: make {count:,} cells, at most {MOST_CELLS:,} are allowed")
+    for values in itertools.product(*axes.values()) if axes else ():
+        chosen = dict(zip(axes, values, strict=True))
         name = grid_name(chosen)
         if name in named:
             raise SweepError(f"grid: gives the cell {name!r} twice")
         named[name] = chosen
     if not named:
         raise SweepError("cells: a sweep needs cells, a grid, or both")
+    for name in named:
+        if len(name) > LONGEST_NAME:
+            raise SweepError(f"grid: gives a cell a name of {len(name)} characters, at most {LONGEST_NAME} are allowed")
     if linear:
-        return Plan(sweep, tuple(_linear_cell(sweep, name, overrides) for name, overrides in named.items()), ())
-    cells = tuple(_cell(sweep, name, overrides) for name, overrides in named.items())
+        return Plan(sweep, _few_enough(_linear_cell(sweep, name, overrides) for name, overrides in named.items()), ())
+    cells = _few_enough(_cell(sweep, name, overrides) for name, overrides in named.items())
     by_name = {cell.name: cell for cell in cells}
     contrasts = contrasts_of(sweep, by_name)
     check_primary(sweep, by_name, contrasts)
     return Plan(sweep, cells, contrasts)
+
+
+def _few_enough(cells: Iterable[AnyCell]) -> tuple[AnyCell, ...]:
+    """The cells, made one by one; refused as soon as they hold too many networks, before memory is full of them."""
+    kept, networks = [], 0
+    for cell in cells:
+        networks += len(cell.draws)
+        if networks > MOST_NETWORKS:
+            raise SweepError(f"seeds: make more than {MOST_NETWORKS:,} networks, the most that a sweep may have")
+        kept.append(cell)
+    return tuple(kept)
 
 
 def _check_network(sweep: Sweep) -> None:
@@ -211,6 +233,9 @@ def _draws(sweep: Sweep, seeds: Any) -> tuple[Draw, ...]:
         raise SweepError(
             f"data_seeds = {len(data_seeds)} seeds: only data: crossed takes more than one, data is {sweep.data!r}"
         )
+    count = seeds.count if isinstance(seeds, SeedRange) else len(seeds)
+    if count * len(data_seeds) > MOST_NETWORKS:
+        raise SweepError(f"seeds x data_seeds = {count:,} x {len(data_seeds):,}: more than {MOST_NETWORKS:,} networks")
     if sweep.data == "per_seed":
         return tuple(Draw(seed, seed) for seed in seed_list(seeds))
     return tuple(Draw(seed, data_seed) for seed in seed_list(seeds) for data_seed in data_seeds)

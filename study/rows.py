@@ -16,11 +16,16 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from study.foreign import UNREADABLE, problem_of
 from study.plan import Block, Draw
+from study.sweep import plain_line
 
 
 class RowsError(ValueError):
     """Rows that cannot be used; its text is one line for the user."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(plain_line(text))
 
 
 def file_of(out: Path, block: Block[Any]) -> Path:
@@ -73,17 +78,23 @@ def read_rows(out: Path, columns: Sequence[str] | None = None) -> pd.DataFrame:
         try:
             file = pq.ParquetFile(path)
             names = file.schema_arrow.names
-            tables.append(file.read(columns=None if columns is None else [name for name in columns if name in names]))
-        except (OSError, pa.ArrowException) as error:
-            raise RowsError(f"{path}: not a readable Parquet file ({' '.join(str(error).split())})") from None
+            if problem := problem_of(file):
+                raise RowsError(f"{path}: {problem}")
+            table = file.read(columns=None if columns is None else [name for name in columns if name in names])
+            table.validate(full=True)  # text that is no text, lists that point outside their file
+            tables.append(table.replace_schema_metadata(None))  # such as an index that pandas would restore
+        except RowsError:
+            raise
+        except UNREADABLE as error:
+            raise RowsError(f"{path}: not a readable Parquet file ({error})") from None
         if missing := {"cell", "seed"} - set(names):
             raise RowsError(f"{path}: has no column {' or '.join(sorted(missing))}")
     if not tables:
         raise RowsError(f"{out}: has no rows (expected Parquet files in {out / 'rows'})")
     try:
         frame = pa.concat_tables(tables, promote_options="permissive").to_pandas()
-    except pa.ArrowException as error:
-        raise RowsError(f"{out}: its files disagree ({' '.join(str(error).split())})") from None
+    except UNREADABLE as error:
+        raise RowsError(f"{out}: its files disagree ({error})") from None
     frame = _checked(frame, out)
     twice = frame[frame.duplicated(["cell", "seed", "data_seed"])]
     if len(twice):

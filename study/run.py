@@ -17,8 +17,9 @@ from study import linear_trial
 from study.analysis import analyse
 from study.comparisons import contrasts_of_rows, phases_of, predictors_of
 from study.cost import reference_seconds, steps_of_reference
-from study.folder import claim
+from study.folder import check_links, claim
 from study.linear_analysis import is_linear
+from study.memory import check_memory
 from study.output import print_analysis, write_analysis
 from study.plan import Block, Cell, LinearCell, Plan
 from study.progress import duration
@@ -26,7 +27,7 @@ from study.provenance import provenance
 from study.rows import RowsError, finished, read_rows
 from study.sheets import Sheet, print_sheet
 from study.statistics.power import expected_width
-from study.sweep import Compute, SweepError, Tracking
+from study.sweep import SweepError, Tracking
 from study.threads import threads
 from study.trial import work_of
 
@@ -117,18 +118,22 @@ def _estimated_seconds(plan: Plan, blocks: list[Block[Any]]) -> float:
     return reference_seconds() * sum(steps[block.cell.name] * len(block.draws) for block in blocks)
 
 
-def check_resources(compute: Compute, address: str | None) -> None:
-    """Refuse what would wait for ever: more than this machine has, or a cluster that does not answer.
+def check_resources(plan: Plan, address: str | None) -> None:
+    """Refuse what would wait for ever or cannot fit: more than this machine has, or a cluster that does not answer.
+
+    The memory of a cluster's machines is not known here: there every trial looks at its own before it starts.
 
     Raises:
         SweepError: in one line.
     """
     if address is None:
+        compute = plan.sweep.compute
         cores, gpus = os.cpu_count() or 1, torch.cuda.device_count()
         if compute.cpus_per_trial > cores:
             raise SweepError(f"compute.cpus_per_trial = {compute.cpus_per_trial}: this machine has {cores}")
         if compute.gpus_per_trial > gpus:
             raise SweepError(f"compute.gpus_per_trial = {compute.gpus_per_trial:g}: this machine has {gpus}")
+        check_memory(plan, cores // compute.cpus_per_trial)
         return
     host, _, port = address.removeprefix("ray://").rpartition(":")
     if host and port.isdigit():
@@ -148,7 +153,7 @@ def run(plan: Plan, out: Path, tracking: Tracking, address: str | None, console:
         SweepError: the folder belongs to another configuration.
         RowsError: rows of the folder cannot be read.
     """
-    check_resources(plan.sweep.compute, address)
+    check_resources(plan, address)
     claim(out, plan.sweep)
     print_plan(console, plan, out, address)
     from study.launch import launch  # late: importing Ray takes seconds that a refused run need not spend
@@ -189,6 +194,7 @@ def report(plan: Plan | None, out: Path, console: Console) -> None:
     Raises:
         RowsError: no usable rows, or nothing to compare.
     """
+    check_links(out)
     frame = read_rows(out)
     if is_linear(frame):
         from study.linear_report import report_linear  # late: matplotlib takes a second that other studies need not spend

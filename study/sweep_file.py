@@ -2,24 +2,50 @@
 
 from __future__ import annotations
 
+from importlib.metadata import PackageNotFoundError, files
 from pathlib import Path
 from typing import Any
 
 import yaml
 from pydantic import BaseModel, ValidationError
+from pydantic_core import PydanticSerializationError
 
 from study.sweep import Compute, ContrastSpec, CurriculumSpec, PaperValues, PhaseSpec, Primary, Sweep, SweepError, Tracking
 
+LARGEST_FILE = 1_000_000  # bytes; a list of 100,000 seeds fits
+MOST_DIGITS = 30
+
 
 class _UniqueKeyLoader(yaml.SafeLoader):
-    """Safe YAML that refuses a key given twice, which would silently drop a cell."""
+    """Safe YAML (plain data, no object tags) that refuses what a sweep never needs and a careless or hostile file has.
+
+    A key given twice would silently drop a cell; aliases can make a small file enormous.
+    """
+
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        if self.check_event(yaml.AliasEvent):
+            event = self.peek_event()
+            raise SweepError(f"alias *{event.anchor} in line {event.start_mark.line + 1}: aliases are not allowed")
+        return super().compose_node(parent, index)
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
-        for key in keys:
-            if keys.count(key) > 1:
+        seen = set()
+        for key_node, _ in node.value:
+            if not isinstance(key_node, yaml.ScalarNode):
+                raise SweepError(f"line {key_node.start_mark.line + 1}: a key must be text or a number")
+            key = self.construct_object(key_node, deep=True)
+            if key in seen:
                 raise SweepError(f"{key}: given twice in line {node.start_mark.line + 1} and below")
+            seen.add(key)
         return super().construct_mapping(node, deep)
+
+    def construct_yaml_int(self, node: yaml.ScalarNode) -> int:
+        if len(node.value) > MOST_DIGITS:
+            raise SweepError(f"line {node.start_mark.line + 1}: a number of {len(node.value)} digits")
+        return super().construct_yaml_int(node)
+
+
+_UniqueKeyLoader.add_constructor("tag:yaml.org,2002:int", _UniqueKeyLoader.construct_yaml_int)
 
 
 def _model_at(location: tuple[int | str, ...], model: type[BaseModel]) -> type[BaseModel]:
@@ -83,8 +109,14 @@ def _put(tree: Any, assignment: str) -> None:
 def _yaml(text: str, source: str) -> Any:
     try:
         return yaml.load(text, Loader=_UniqueKeyLoader)
+    except SweepError as error:
+        raise SweepError(f"{source}: {error}") from None
     except yaml.YAMLError as error:
-        raise SweepError(f"{source}: not valid YAML: {' '.join(str(error).split())}") from None
+        raise SweepError(f"{source}: not valid YAML: {error}") from None
+    except RecursionError:
+        raise SweepError(f"{source}: not valid YAML: nested too deeply") from None
+    except (ValueError, TypeError, LookupError, AttributeError) as error:  # a date such as 2026-13-40, a tag on the wrong kind
+        raise SweepError(f"{source}: not valid YAML: {error}") from None
 
 
 def parse_sweep(raw: Any, source: str = "sweep") -> Sweep:
@@ -96,9 +128,45 @@ def parse_sweep(raw: Any, source: str = "sweep") -> Sweep:
     if not isinstance(raw, dict):
         raise SweepError(f"{source}: must be a mapping of fields such as name, seeds, curricula, cells")
     try:
-        return Sweep.model_validate(raw)
+        sweep = Sweep.model_validate(raw)
+        sweep.model_dump_json()  # what cannot be stored beside the rows cannot be run: bytes, dates, sets, half characters
+        return sweep
     except ValidationError as error:
         raise SweepError(f"{source}: {one_line(error)}") from None
+    except (PydanticSerializationError, RecursionError, ValueError) as error:
+        raise SweepError(f"{source}: holds what is no plain text, number, list or mapping ({error})") from None
+
+
+def read_text(path: Path, most: int = LARGEST_FILE) -> str:
+    """A file's text.
+
+    Raises:
+        SweepError: no such file, more than `most` bytes, or not UTF-8.
+    """
+    try:
+        with path.open("rb") as file:
+            data = file.read(most + 1)
+        if len(data) > most:
+            raise SweepError(f"{path}: is larger than {most:,} bytes, the most that it may have")
+        return data.decode("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise SweepError(f"{path}: cannot be read ({getattr(error, 'strerror', None) or 'not UTF-8 text'})") from None
+
+
+def find_sweep(path: Path) -> Path:
+    """The file; where there is none, that of this checkout or of the installed package with the same name.
+
+    So `sweeps/quick.yaml` is found from any folder, for example by `ray submit`, which starts in the head's home.
+    """
+    if path.exists() or path.is_absolute() or path.parts[:1] != ("sweeps",):
+        return path
+    candidates = [Path(__file__).resolve().parents[1] / path]
+    try:
+        shipped = files("pntk-study") or []
+        candidates += [Path(str(f.locate())).resolve() for f in shipped if f.parts[-len(path.parts) :] == path.parts]
+    except PackageNotFoundError:
+        pass
+    return next((candidate for candidate in candidates if candidate.is_file()), path)
 
 
 def load_sweep(path: Path, assignments: tuple[str, ...] = ()) -> Sweep:
@@ -107,11 +175,7 @@ def load_sweep(path: Path, assignments: tuple[str, ...] = ()) -> Sweep:
     Raises:
         SweepError: the file cannot be read, or the first problem in it, in one line.
     """
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise SweepError(f"{path}: cannot be read ({getattr(error, 'strerror', None) or 'not UTF-8 text'})") from None
-    raw = _yaml(text, str(path))
+    raw = _yaml(read_text(find_sweep(path)), str(path))
     for assignment in assignments:
         _put(raw, assignment)
     return parse_sweep(raw, str(path))

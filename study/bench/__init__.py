@@ -14,6 +14,7 @@ from study.bench.fused import bench_fused
 from study.bench.path import bench_path
 from study.bench.scale import bench_scale
 from study.bench.silhouette import bench_silhouette
+from study.bench.sweep import bench_sweep
 from study.bench.train import bench_train
 
 BENCHES: dict[str, Callable[[Console], dict[str, Any]]] = {
@@ -25,4 +26,5 @@ BENCHES: dict[str, Callable[[Console], dict[str, Any]]] = {
     "scale": bench_scale,
     "fused": bench_fused,
     "path": bench_path,
+    "sweep": bench_sweep,
 }

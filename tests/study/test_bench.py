@@ -17,6 +17,7 @@ from study.bench import flow as flow_bench
 from study.bench import fused as fused_bench
 from study.bench import scale as scale_bench
 from study.bench import silhouette as silhouette_bench
+from study.bench import sweep as sweep_bench
 from study.bench import train as train_bench
 from study.bench.flow import cells_of
 from study.bench.jax_baseline import jax_training
@@ -119,3 +120,14 @@ def test_the_plan_prices_cells_by_their_size_and_precision() -> None:
     double = replace(wide, settings=wide.settings.model_copy(update={"precision": "float64"}))
     assert steps_of_reference(double) == pytest.approx(DOUBLE * steps_of_reference(wide))
     assert reference_seconds() > 0
+
+
+@pytest.mark.slow
+def test_bench_sweep_goes_the_way_of_a_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in {"SIDE": 2, "SEEDS": 1, "STEPS": 20, "SAMPLED": 2}.items():
+        monkeypatch.setattr(sweep_bench, name, value)
+    numbers = sweep_bench.bench_sweep(Console(quiet=True), trials=(2,))
+    assert numbers["cells"] == 4
+    assert 0 < numbers["pure_cpu"] < numbers["real"]["cpu"]
+    assert {"driver", "GCS", "raylet", "worker"} <= set(numbers["simulated"][0]["megabytes"])
+    assert sweep_bench.simulated_plan(300).networks == len(sweep_bench.simulated_plan(300).blocks()) == 300

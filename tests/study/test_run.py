@@ -232,14 +232,16 @@ def test_failed_trials_are_named_the_rest_completes_and_wandb_costs_a_warning(sm
 CLUSTER = """
 import sys
 from ray.cluster_utils import Cluster
-cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 2, "include_dashboard": False})
+cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
+cluster.add_node(num_cpus=1)
+cluster.wait_for_nodes()
 print(cluster.address, flush=True)
 sys.stdin.read()
 cluster.shutdown()
 """
 
 
-def test_a_run_on_a_cluster_that_is_already_there(small_sweep: Path, tmp_path: Path) -> None:
+def test_a_run_on_a_cluster_of_two_nodes_that_is_already_there(small_sweep: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     cluster = subprocess.Popen([sys.executable, "-c", CLUSTER], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     assert cluster.stdin is not None
