@@ -126,7 +126,8 @@ def check(
     """The networks that are asked for.
 
     Raises:
-        SweepError: an unknown cell or seed, training that has no full-batch steps, or a folder that cannot be one.
+        SweepError: an unknown cell or seed, training that has no full-batch steps, cells of different environments, or a
+            folder that cannot be one.
     """
     if thin < 1:
         raise SweepError(f"--thin = {thin}: must be at least 1")
@@ -134,6 +135,8 @@ def check(
         raise SweepError(f"--workers = {workers}: must be at least 1")
     if len(set(names)) < len(names):
         raise SweepError(f"--cell = {' '.join(names)}: names must differ")
+    if plan.sweep.network == "linear":
+        raise SweepError(f"--cell = {' '.join(names)}: of the linear network, whose path-integrated kernel is in its rows")
     if to.exists() and not to.is_dir():
         raise SweepError(f"--to {to}: must name a folder")
     chosen = []
@@ -147,6 +150,8 @@ def check(
                 f"cells.{name}: phase {batched[0].name!r} has batch_size {batched[0].batch_size}, only full batch allowed"
             )
         chosen.append((cell, find_draw(cell, seed, data_seed)))
+        if cell.environment != chosen[0][0].environment:  # pictures put networks side by side on the same axes
+            raise SweepError(f"--cell = {' '.join(names)}: have different pools or features; trace them one by one")
     return chosen
 
 
@@ -167,7 +172,10 @@ def attribute_study(
     from study.figures.style import save
 
     chosen = check(plan, names, seed, data_seed, to, thin, workers)
-    to.mkdir(parents=True, exist_ok=True)
+    try:
+        to.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise SweepError(f"--to {to}: cannot be made ({error.strerror})") from None
     started = time.monotonic()
     if workers == 1 or len(chosen) == 1:
         traced = [_alone(cell, draw, thin) for cell, draw in chosen]
@@ -185,7 +193,7 @@ def attribute_study(
     files += [to / "attribution.md", to / "attribution.json"]
     files[-2].write_text("\n".join(map(markdown, sheets)), encoding="utf-8")
     numbers = {"seed": seed, "thin": thin, "seconds": seconds, "networks": [[_numbers(t) for t in traces] for traces in traced]}
-    files[-1].write_text(json.dumps(numbers, indent=1) + "\n", encoding="utf-8")
+    files[-1].write_text(json.dumps(numbers, indent=1, allow_nan=False) + "\n", encoding="utf-8")
     for sheet in sheets:
         print_sheet(console, sheet)
     worst = max(t.completeness_error for traces in traced for t in traces)
@@ -202,4 +210,10 @@ def _by_phase(traced: Sequence[Sequence[PhaseTrace]]) -> list[list[PhaseTrace]]:
 def _numbers(traced: PhaseTrace) -> dict[str, Any]:
     names = ("cell", "phase", "steps", "learning_rate", "completeness_error", "diverged", "losses", "seconds")
     nodes = {str(count): segments for count, segments in sorted(traced.path.nodes.items())}
-    return {name: getattr(traced, name) for name in names} | {"nodes": nodes}
+    numbers = {name: getattr(traced, name) for name in names} | {"nodes": nodes}
+    numbers["completeness_error"] = _finite(traced.completeness_error)
+    return numbers | {"losses": [_finite(loss) for loss in traced.losses]}
+
+
+def _finite(value: float) -> float | None:
+    return value if np.isfinite(value) else None  # JSON has no NaN

@@ -38,13 +38,13 @@ def command(options: argparse.Namespace, console: Console) -> int:
     """Measure, draw, write and print.
 
     Raises:
-        SweepError: a seed below 0, or a folder that cannot be made.
+        SweepError: a seed that torch does not take, or a folder that cannot be made.
     """
     from study.sheets import print_sheet
     from study.sweep import SweepError
 
-    if options.seed < 0:
-        raise SweepError(f"--seed = {options.seed}: must be 0 or more")
+    if not 0 <= options.seed < 2**63:
+        raise SweepError(f"--seed = {options.seed}: must be 0 or more, and below 2^63")
     try:
         options.out.mkdir(parents=True, exist_ok=True)
     except OSError as error:

@@ -78,9 +78,9 @@ def over_time(frame: pd.DataFrame, contrasts: Sequence[Contrast], resamples: int
 def _common_steps(rows: pd.DataFrame, phase: str) -> list[int] | str:
     """The steps of measurement that all networks of a contrast share, or why there are none."""
     columns = [rows[f"structure_{phase}_steps_{side}"] for side in ("first", "second")]
-    known = [tuple(int(step) for step in value) for column in columns for value in column if _is_list(value)]
-    if not known:
+    if any(not column.map(_is_list).any() for column in columns):
         return "structure was not measured"
+    known = [tuple(int(step) for step in value) for column in columns for value in column if _is_list(value)]
     if len(set(known)) > 1:
         return "structure was measured at different steps"
     return list(known[0])

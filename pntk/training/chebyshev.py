@@ -106,8 +106,8 @@ def integrate(
             (cubic Hermite interpolation, third order).
 
     Returns:
-        y at the end, and the number of evaluations of the field. A network that is not finite stays so and does
-        not hold up the others.
+        y at the end, and the number of evaluations of the field. A network that is not finite, or that no step size can
+        follow, is NaN from there on and does not hold up the others.
     """
     time, h, slope, evaluations = 0.0, first_step, field(y), 1
     guess, since, curvature = slope.clone(), STEPS_BETWEEN_CURVATURES, 0.0
@@ -126,8 +126,9 @@ def integrate(
         errors = torch.where(y.isfinite().all(dim=1), error_vector.square().mean(dim=1).sqrt() / scale, 0.0)
         error = float(errors.max())
         if not np.isfinite(error):
-            if h < 1e-9 * duration:
-                return after, evaluations
+            if h < 1e-9 * duration:  # no step is small enough: lost, and the others go on
+                y = y.where(errors.isfinite()[:, None], torch.nan)
+                slope, evaluations = field(y), evaluations + 1
             h, since = h / 4, STEPS_BETWEEN_CURVATURES
             continue
         factor = min(5.0, max(0.2, SAFETY * (1 / max(error, 1e-10)) ** (1 / 3)))

@@ -85,7 +85,7 @@ def follow_flow(
             told = done
 
     y, _ = integrate(work.downhill, work.pack(), steps * learning_rate, learning_rate, tolerance, visit)
-    while left:  # the end; all that is left, for a network that ended early because it is not finite
+    while left:  # the end
         record(y)
     if progress is not None and steps > told:
         progress((steps - told) * len(networks))

@@ -58,6 +58,17 @@ def test_a_stiff_linear_flow_is_followed_with_few_evaluations() -> None:
     assert evaluations < 3.0 * 5000 / 2 / 3  # a third of what the stability of small steps would ask for
 
 
+def test_a_network_that_no_step_size_can_follow_is_lost_and_the_others_go_on() -> None:
+    """The first runs into a wall at time 1; before, it stopped its whole block there."""
+
+    def field(y: torch.Tensor) -> torch.Tensor:
+        return torch.stack([torch.where(y[0] < 2, 1.0, torch.nan), -y[1]])
+
+    y, _ = integrate(field, torch.ones(2, 1, dtype=torch.float64), 3.0, 1e-3, 1e-5, lambda start, end, at: None)
+    assert bool(y[0].isnan())
+    assert y[1].item() == pytest.approx(np.exp(-3.0), rel=1e-3)
+
+
 def test_dense_output_is_third_order() -> None:
     errors = []
     for tolerance in (1e-3, 1e-6):

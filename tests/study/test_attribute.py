@@ -83,6 +83,33 @@ def test_what_cannot_be_attributed_is_refused(
     assert not (tmp_path / "to").exists()
 
 
+def test_other_networks_folders_and_environments_are_refused_in_one_line(small_sweep: Path, tmp_path: Path) -> None:
+    mixed, linear, file = tmp_path / "mixed.yaml", tmp_path / "linear.yaml", tmp_path / "file"
+    mixed.write_text(small_sweep.read_text().replace("cells:\n", "cells:\n  other: {stimulus_pools: 3, response_pools: 4}\n"))
+    linear.write_text("name: linear\nnetwork: linear\ncells: {source: {}}\n")
+    file.write_text("")
+    for sweep, cells, to, message in (
+        (linear, ("source",), tmp_path / "to", "of the linear network"),
+        (mixed, ("large", "other"), tmp_path / "to", "different pools"),
+        (small_sweep, ("large",), file / "to", "cannot be made"),
+    ):
+        refused = study_here("attribute", sweep, "--cell", *cells, "--seed", "0", "--to", to)
+        assert refused.returncode == 2
+        assert message in refused.stderr
+        assert refused.stderr.count("\n") == 1
+
+
+def test_a_network_that_never_moves_has_no_completeness_error_and_valid_json(small_sweep: Path, tmp_path: Path) -> None:
+    saturated = "settings: {scaled_layers: both, bias: -1000, "
+    sweep = tmp_path / "sweep.yaml"
+    sweep.write_text(small_sweep.read_text().replace("settings: {", saturated))
+    done = study_here("attribute", sweep, "--cell", "large", "--seed", "0", "--to", tmp_path)
+    assert done.returncode == 0, done.stderr
+    text = (tmp_path / "attribution.json").read_text()
+    assert "NaN" not in text
+    assert json.loads(text)["networks"][0][0]["completeness_error"] is None
+
+
 def test_tasks_are_named_by_their_pools() -> None:
     assert task_names(Environment(2, 2, 3)) == ["1>1", "1>2", "2>1", "2>2"]
 

@@ -35,7 +35,11 @@ def test_one_step_writes_the_figure_and_numbers_that_belong_together(tmp_path: P
 
 def test_one_step_refuses_in_one_line(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    for arguments, message in ((("--seed", "-1"), "--seed = -1: must be 0 or more"), (("--out", tmp_path / "file"), "--out")):
+    for arguments, message in (
+        (("--seed", "-1"), "--seed = -1: must be 0 or more"),
+        (("--seed", str(2**63)), "below 2^63"),
+        (("--out", tmp_path / "file"), "--out"),
+    ):
         refused = study_here("one-step", *arguments)
         assert refused.returncode == 2
         assert message in refused.stderr

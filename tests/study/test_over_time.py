@@ -96,7 +96,8 @@ def test_rows_without_structure_or_with_different_steps_say_so() -> None:
     found = over_time(frame, CONTRAST, 200)
     assert found is not None
     assert {(x["measured"], x["reason"]) for x in found["left_out"]} == {
-        ("single", "structure was measured at different steps")
+        ("single", "structure was measured at different steps"),
+        ("multi", "structure was not measured"),
     }
     few = curve(over_time(rows(4), CONTRAST, 200))
     assert few["centred"]["value"] == [None] * 3
