@@ -17,6 +17,7 @@ from scipy.stats import false_discovery_control
 
 from study.comparisons import FAITHFUL_ESTIMATOR, OUTCOMES, Comparison, comparisons_of, predictors_of
 from study.contrasts import Contrast
+from study.over_time import over_time
 from study.statistics.correlations import CONDITION_EFFECTS, CORRELATIONS
 from study.statistics.intervals import METHOD, RESAMPLES, Estimate, estimates, unusable
 from study.statistics.mixed import mixed_model
@@ -179,6 +180,7 @@ def analyse(
         "verdicts": verdicts,
         "variance": _variance(frame) if design == "crossed" else [],
         "results": results,
+        "over_time": over_time(frame, contrasts, resamples),
     }
 
 

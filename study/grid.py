@@ -11,6 +11,14 @@ from study.linear_settings import LinearSettings
 from study.sweep import Settings, Sweep, SweepError
 from study.sweep_file import one_line
 
+LISTS = (
+    "estimators",
+    "structure_estimators",
+    "keep_seeds",
+    "singular_values",
+    "marks",
+)  # settings that hold several values and so are no axes
+
 
 def grid_name(values: dict[str, Any]) -> str:
     """The name of a grid cell, for example `init_scale=10,curriculum=short`."""
@@ -21,11 +29,10 @@ def axes_of(sweep: Sweep) -> dict[str, list[Any]]:
     """Grid axes with their values read as the field they set, so that 1e-3 and 0.001 are one cell."""
     linear = sweep.network == "linear"
     model: type[BaseModel] = LinearSettings if linear else Settings
-    lists = ("estimators", "singular_values", "marks")
     axes = {}
     for axis, values in sweep.grid.items():
-        if axis not in model.model_fields or axis in lists:
-            allowed = ", ".join(name for name in model.model_fields if name not in lists)
+        if axis not in model.model_fields or axis in LISTS:
+            allowed = ", ".join(name for name in model.model_fields if name not in LISTS)
             raise SweepError(f"grid.{axis}: unknown axis; allowed: {allowed}")
         if not values:
             raise SweepError(f"grid.{axis} = []: needs at least one value")

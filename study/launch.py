@@ -22,6 +22,7 @@ from ray import tune
 from rich.console import Console
 
 from study import linear_trial, trial
+from study.kept import write_kept
 from study.plan import Block, Draw, LinearCell, Plan
 from study.progress import LiveProgress
 from study.rows import finished, write_rows
@@ -74,6 +75,8 @@ def run_trial(
     with threads(int(config["cpus"])):
         result = kind.run_block(block, device="cuda" if config["gpus"] and torch.cuda.is_available() else "cpu", progress=tell)
         rows = kind.rows_of(result, sweep, provenance)
+        if isinstance(result, trial.BlockResult):
+            write_kept(folder, block.cell.name, result.kept)  # before the rows: a network with a row is finished
         write_rows(folder, block, rows)
         problem = log_trial(folder, sweep, tracking, result, rows)
     total = kind.work_of(block.cell) * len(block.draws)

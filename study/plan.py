@@ -17,6 +17,7 @@ from study.linear_settings import LinearCellSpec, LinearSettings
 from study.sweep import CellSpec, Settings, Sweep, SweepError, seed_list
 
 LARGEST_PATTERN_SET = 2_000_000
+LARGEST_KEPT_SET = 20_000
 
 
 @dataclass(frozen=True, order=True)
@@ -170,12 +171,28 @@ def _cell(sweep: Sweep, name: str, overrides: dict[str, Any]) -> Cell:
             f"{where}.clusters = {settings.clusters}: must be below the number of distinct training patterns, here about "
             f"{distinct:.0f} of {settings.train_patterns} drawn"
         )
-    if "eig" in settings.estimators and settings.train_patterns != settings.test_patterns:
+    for field in ("estimators", "structure_estimators") if settings.structure_records else ("estimators",):
+        names = getattr(settings, field)
+        if "eig" in names and settings.train_patterns != settings.test_patterns:
+            raise SweepError(
+                f"{where}.{field} = {list(names)}: 'eig' needs test_patterns equal to train_patterns "
+                f"({settings.test_patterns}, {settings.train_patterns}); leave it out or make them equal"
+            )
+    cell = Cell(name, settings, environment, curriculum, _draws(sweep, spec.seeds or sweep.seeds))
+    _check_kept(where, cell)
+    return cell
+
+
+def _check_kept(where: str, cell: Cell) -> None:
+    """Seeds to keep must be seeds of the cell, and their groups of patterns of a size that can be kept."""
+    keep = cell.settings.keep_seeds
+    if missing := sorted(set(keep) - {draw.seed for draw in cell.draws}):
+        raise SweepError(f"{where}.keep_seeds = {list(keep)}: must be seeds of the cell, which {missing[0]} is not")
+    if keep and cell.environment.pattern_count(1) > LARGEST_KEPT_SET:
         raise SweepError(
-            f"{where}.estimators = {list(settings.estimators)}: 'eig' needs test_patterns equal to train_patterns "
-            f"({settings.test_patterns}, {settings.train_patterns}); leave it out or make them equal"
+            f"{where}.keep_seeds = {list(keep)}: keeps means over all single-task patterns, at most {LARGEST_KEPT_SET:,}; "
+            f"there are {cell.environment.pattern_count(1):,}"
         )
-    return Cell(name, settings, environment, curriculum, _draws(sweep, spec.seeds or sweep.seeds))
 
 
 def expected_distinct(phase: Phase, environment: Environment, size: int) -> float:

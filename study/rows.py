@@ -18,9 +18,6 @@ import pyarrow.parquet as pq
 
 from study.plan import Block, Draw
 
-# Columns that hold a list of numbers: curves, repeated measurements, matrices row by row.
-LISTS = ("curve_", "repeat_", "array_")
-
 
 class RowsError(ValueError):
     """Rows that cannot be used; its text is one line for the user."""
@@ -33,7 +30,7 @@ def file_of(out: Path, block: Block[Any]) -> Path:
 
 
 def _type_of(name: str, value: Any) -> pa.DataType:
-    if name.startswith(LISTS):
+    if isinstance(value, list):
         return pa.list_(pa.int64() if name.endswith("_steps") else pa.float64())
     kinds = {bool: pa.bool_(), int: pa.int64(), float: pa.float64(), str: pa.string()}
     return kinds[type(value)]
@@ -41,13 +38,17 @@ def _type_of(name: str, value: Any) -> pa.DataType:
 
 def write_rows(out: Path, block: Block[Any], rows: Sequence[dict[str, Any]]) -> Path:
     """Write a block's rows so that a reader sees all of them or none, even after a crash or power loss."""
-    path = file_of(out, block)
-    path.parent.mkdir(parents=True, exist_ok=True)
     schema = pa.schema([(name, _type_of(name, value)) for name, value in rows[0].items()])
+    return write_table(file_of(out, block), pa.Table.from_pylist(list(rows), schema=schema))
+
+
+def write_table(path: Path, table: pa.Table) -> Path:
+    """Write a Parquet file, whole or not at all, over one that may be there."""
+    path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         with temporary.open("wb") as sink:
-            pq.write_table(pa.Table.from_pylist(list(rows), schema=schema), sink, compression="zstd")
+            pq.write_table(table, sink, compression="zstd")
             sink.flush()
             os.fsync(sink.fileno())
         temporary.replace(path)

@@ -69,8 +69,19 @@ class Settings(_Strict):
     kmeans_random_state: int = Field(default=10, ge=0, lt=2**32 - 1000)
     kmeans_repeats: int = Field(default=0, ge=0, le=1000)  # silhouettes again with other k-means starts: reliability
     data_redraws: int = Field(default=0, ge=0, le=1000)  # silhouettes again on other data, same weights: reliability
+    structure_records: int = Field(default=0, ge=0, le=1000)  # log-spaced steps of a phase to measure structure at; 0: none
+    structure_estimators: tuple[str, ...] = Field(default=("svd_right",), min_length=1)  # silhouettes at those steps
+    keep_seeds: tuple[Annotated[int, Field(ge=0)], ...] = ()  # keep hidden activity and t = 0 vectors of these seeds
+    snapshots: int = Field(default=101, ge=2, le=10_000)  # of hidden activity, evenly spaced in each phase
 
-    @field_validator("estimators")
+    @field_validator("structure_records")
+    @classmethod
+    def _both_ends(cls, records: int) -> int:
+        if 0 < records < 3:
+            raise ValueError("must be 0 (structure during training is not measured) or at least 3")
+        return records
+
+    @field_validator("estimators", "structure_estimators")
     @classmethod
     def _known_estimators(cls, names: tuple[str, ...]) -> tuple[str, ...]:
         unknown = [name for name in names if name not in ESTIMATORS]

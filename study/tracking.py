@@ -1,6 +1,7 @@
 """Weights & Biases: one run per trial, logged inside the trial, offline by default and under the study's folder.
 
-A run holds the cell's settings, the loss curves of each phase (mean and quantiles over seeds), a table of the rows, and
+A run holds the cell's settings, the loss curves of each phase (mean and quantiles over seeds), the structure
+measured during training likewise, a table of the rows, and
 as summary the mean silhouettes and final losses. Whatever fails here costs a warning, never a trial.
 """
 
@@ -14,7 +15,6 @@ from typing import Any
 import numpy as np
 
 from study.linear_trial import LinearResult
-from study.rows import LISTS
 from study.sweep import Tracking
 from study.trial import BlockResult
 
@@ -77,9 +77,10 @@ def _log(
         for phase in result.curves:
             run.define_metric(f"step_{phase}", hidden=True)
             run.define_metric(f"curve_{phase}/*", step_metric=f"step_{phase}")
-        for point in _curve_points(result):
+            run.define_metric(f"structure_{phase}/*", step_metric=f"step_{phase}")
+        for point in (*_curve_points(result), *_structure_points(result)):
             run.log(point)
-        plain = [name for name in rows[0] if not name.startswith(LISTS)]
+        plain = [name for name, value in rows[0].items() if not isinstance(value, list)]
         run.log({"rows": wandb.Table(columns=plain, data=[[row[name] for name in plain] for row in rows])})
         for name, value in summary(rows).items():
             run.summary[name] = value
@@ -92,13 +93,28 @@ def _curve_points(result: BlockResult | LinearResult) -> Iterator[dict[str, floa
         for k, step in enumerate(curves.steps):
             point: dict[str, float] = {f"step_{phase}": int(step)}
             for kind in ("train", "test"):
-                values = getattr(curves, kind)[:, k]
-                values = values[np.isfinite(values)]
-                if len(values):
-                    low, middle, high = np.quantile(values, [0.1, 0.5, 0.9])
-                    parts = {"mean": values.mean(), "q10": low, "median": middle, "q90": high}
-                    point |= {f"curve_{phase}/{kind}_{part}": float(value) for part, value in parts.items()}
+                point |= _spread(f"curve_{phase}/{kind}", getattr(curves, kind)[:, k])
             yield point
+
+
+def _structure_points(result: BlockResult | LinearResult) -> Iterator[dict[str, float]]:
+    """What was measured during training, at its own steps of each phase."""
+    for phase, structure in result.structure.items() if isinstance(result, BlockResult) else ():
+        for k, step in enumerate(structure.steps):
+            point: dict[str, float] = {f"step_{phase}": int(step)}
+            for name, values in structure.measures.items():
+                point |= _spread(f"structure_{phase}/{name}", values[:, k])
+            yield point
+
+
+def _spread(name: str, values: np.ndarray) -> dict[str, float]:
+    """Mean and quantiles over networks, those with a number; nothing where none has one."""
+    values = values[np.isfinite(values)]
+    if not len(values):
+        return {}
+    low, middle, high = np.quantile(values, [0.1, 0.5, 0.9])
+    parts = {"mean": values.mean(), "q10": low, "median": middle, "q90": high}
+    return {f"{name}_{part}": float(value) for part, value in parts.items()}
 
 
 def summary(rows: list[dict[str, Any]]) -> dict[str, float]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -25,6 +26,7 @@ from pntk.training.flow import follow_flow
 from pntk.training.recorder import Curves
 from pntk.training.workspace import mean_loss
 from study.cost import flow_steps
+from study.during import Kept, Observer, Structure, structure_work
 from study.plan import Block, Cell, Draw
 
 # What the t = 0 measurement of one network of the paper (200 hidden units, 500 patterns) costs in gradient steps. Only
@@ -63,6 +65,8 @@ class BlockResult:
         final: phase name to the networks at the end of the phase's last turn.
         losses: "<phase>_train", "<phase>_test", "<phase>_unseen" at the end of the phase's last turn.
         curves: phase name to the curves of its turns in order, steps counted on over the turns.
+        structure: phase name to what was measured during training, empty where the settings ask for nothing.
+        kept: what is kept of the settings' chosen seeds.
     """
 
     block: Block
@@ -74,11 +78,13 @@ class BlockResult:
     losses: Losses
     curves: dict[str, Curves]
     diverged: NDArray[np.bool_]
+    structure: dict[str, Structure]
+    kept: dict[Draw, Kept]
 
 
 def work_of(cell: Cell) -> int:
     """Work of one network of a cell, in gradient steps."""
-    return training_work(cell) + measurement_work(cell)
+    return training_work(cell) + measurement_work(cell) + structure_work(cell)
 
 
 def training_work(cell: Cell) -> int:
@@ -127,6 +133,7 @@ def run_block(block: Block, device: str = "cpu", progress: Progress | None = Non
         tell(work - work_told)
         work_told = work
 
+    observer = Observer(cell, draws, initial.to(device=device), data, partial(starts_of, cell), tell)
     networks = initial.to(dtype=dtype, device=device)
     final: dict[str, Networks] = {}
     losses: Losses = {}
@@ -138,9 +145,11 @@ def run_block(block: Block, device: str = "cpu", progress: Progress | None = Non
         }
         turn = len(turns.setdefault(phase.name, []))
         streams = [stream(draw.data_seed, f"{phase.name}/batches/{turn}") for draw in draws]
-        rate = phase.learning_rate
+        rate, visits = phase.learning_rate, observer.turn(phase)
         if settings.integrator == "flow":
-            networks, curves = follow_flow(networks, sets["train"], sets["test"], phase.steps, rate, progress=progress_of_steps)
+            networks, curves = follow_flow(
+                networks, sets["train"], sets["test"], phase.steps, rate, progress=progress_of_steps, visits=visits
+            )
         else:
             networks, curves = descend(
                 networks,
@@ -151,6 +160,7 @@ def run_block(block: Block, device: str = "cpu", progress: Progress | None = Non
                 phase.batch_size,
                 streams,
                 progress=progress_of_steps,
+                visits=visits,
             )
         turns[phase.name].append(curves)
         final[phase.name] = networks
@@ -159,7 +169,8 @@ def run_block(block: Block, device: str = "cpu", progress: Progress | None = Non
         losses[f"{name}_unseen"] = _unseen_loss(cell, final[name], patterns)
     joined = {name: _join(curves) for name, curves in turns.items()}
     diverged = np.any([curves.diverged for curves in joined.values()], axis=0)
-    return BlockResult(block, base, initial, tuple(measured), data, final, losses, joined, diverged)
+    watched = observer.structure(), observer.kept()
+    return BlockResult(block, base, initial, tuple(measured), data, final, losses, joined, diverged, *watched)
 
 
 def _phase_data(cell: Cell, phase: Phase, draw: Draw, redraw: int = 0) -> PhaseData:
@@ -219,7 +230,9 @@ def _join(turns: Sequence[Curves]) -> Curves:
 def rows_of(result: BlockResult, sweep: str, provenance: Mapping[str, str]) -> list[dict[str, Any]]:
     """One row per network: key, outcome, every setting, curves, and what it was made with."""
     cell, settings = result.block.cell, result.block.cell.settings
-    shared: dict[str, Any] = settings.model_dump() | {"estimators": ",".join(settings.estimators)}
+    shared: dict[str, Any] = {
+        name: ",".join(map(str, value)) if isinstance(value, tuple) else value for name, value in settings.model_dump().items()
+    }
     shared["phases"] = json.dumps([vars(phase) for phase in cell.curriculum.phases])
     shared["cycles"] = cell.curriculum.cycles
     rows = []
@@ -236,5 +249,8 @@ def rows_of(result: BlockResult, sweep: str, provenance: Mapping[str, str]) -> l
             row[f"curve_{name}_steps"] = curves.steps.tolist()
             row[f"curve_{name}_train"] = curves.train[i].tolist()
             row[f"curve_{name}_test"] = curves.test[i].tolist()
+        for name, structure in result.structure.items():
+            row[f"structure_{name}_steps"] = structure.steps.tolist()
+            row |= {f"structure_{name}_{measure}": values[i].tolist() for measure, values in structure.measures.items()}
         rows.append(row | dict(provenance))
     return rows

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from pntk.data import PatternBlock
 from pntk.network import Networks
-from pntk.training.recorder import Curves, recorded_steps
+from pntk.training.recorder import Curves, Visits, recorded_steps, stops
 from pntk.training.workspace import Progress, Trained, Workspace, alone, mean_loss, one_by_one
 
 
@@ -42,6 +42,7 @@ def descend(
     records: int = 40,
     progress: Progress | None = None,
     together: bool | None = None,
+    visits: Visits | None = None,
 ) -> Trained:
     """Train every network of a block by gradient descent on the summed squared error.
 
@@ -57,20 +58,23 @@ def descend(
         records: about how many log-spaced steps to record.
         progress: called with the number of network-steps done since the last call.
         together: advance the whole block at once; by default off the CPU only, see `pntk.training.workspace`.
+        visits: steps at which to show the networks, and to what.
 
     Returns:
         the trained networks and their curves. A network that diverges keeps its values and disturbs no other.
 
     Raises:
-        ValueError: a mini-batch without one stream per network.
+        ValueError: a mini-batch without one stream per network, or a visit at no step of the training.
     """
     if batch_size is not None and len(generators) != len(networks):
         raise ValueError(f"mini-batches need one random stream per network: {len(generators)} for {len(networks)} networks")
     if alone(networks, together):
 
         def one(i: int, network: Networks, own_train: PatternBlock, own_test: PatternBlock) -> Trained:
-            stream = generators[i : i + 1]
-            return descend(network, own_train, own_test, steps, learning_rate, batch_size, stream, records, progress, True)
+            stream, shown = generators[i : i + 1], visits and visits.of(i)
+            return descend(
+                network, own_train, own_test, steps, learning_rate, batch_size, stream, records, progress, True, shown
+            )
 
         return one_by_one(one, networks, train, test)
     at = recorded_steps(steps, records)
@@ -83,7 +87,7 @@ def descend(
         draw = _batches(train.counts, batch_size, generators)
         share = (train.counts.sum(dim=1, keepdim=True) / batch_size).expand(-1, batch_size)
     done = 0
-    for step in at:
+    for step in stops(steps, at, visits):
         if batch_size is None:
             advance(step - done)
         else:
@@ -94,9 +98,12 @@ def descend(
                 work.load(inputs, targets, share)
                 work.step(learning_rate)
         now = work.networks()
-        train_losses.append(mean_loss(now, train).double().cpu().numpy())
-        test_losses.append(mean_loss(now, test).double().cpu().numpy())
+        if step in at:
+            train_losses.append(mean_loss(now, train).double().cpu().numpy())
+            test_losses.append(mean_loss(now, test).double().cpu().numpy())
         if progress is not None:
             progress((step - done) * len(networks))
+        if visits is not None and step in visits.steps:
+            visits.visit(0, step, now)
         done = step
     return work.networks(), Curves(np.array(at), np.stack(train_losses, axis=1), np.stack(test_losses, axis=1))

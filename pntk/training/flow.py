@@ -17,7 +17,7 @@ from torch import Tensor
 from pntk.data import PatternBlock
 from pntk.network import Networks
 from pntk.training.chebyshev import integrate
-from pntk.training.recorder import Curves, recorded_steps
+from pntk.training.recorder import Curves, Visits, recorded_steps, stops
 from pntk.training.workspace import Progress, Trained, Workspace, alone, mean_loss, one_by_one
 
 TOLERANCE = 3e-4
@@ -33,6 +33,7 @@ def follow_flow(
     records: int = 40,
     progress: Progress | None = None,
     together: bool | None = None,
+    visits: Visits | None = None,
 ) -> Trained:
     """Train every network of a block by gradient flow for the time that `steps` steps of `learning_rate` stand for.
 
@@ -44,37 +45,47 @@ def follow_flow(
 
     Returns:
         the networks, and curves at the same steps as `pntk.training.descent.descend`. The arguments not named here are
-        those of `descend`.
+        those of `descend`. Curves and visits between integration steps are read off by interpolation, so neither changes
+        the steps taken.
+
+    Raises:
+        ValueError: a visit at no step of the training.
     """
     if alone(networks, together):
 
         def one(i: int, network: Networks, own_train: PatternBlock, own_test: PatternBlock) -> Trained:
-            return follow_flow(network, own_train, own_test, steps, learning_rate, tolerance, records, progress, True)
+            shown = visits and visits.of(i)
+            return follow_flow(network, own_train, own_test, steps, learning_rate, tolerance, records, progress, True, shown)
 
         return one_by_one(one, networks, train, test)
     work = Workspace(networks, train.inputs.shape[1])
     work.load(train.inputs, train.targets, train.counts)
     at = recorded_steps(steps, records)
+    left = stops(steps, at, visits)
     losses: list[tuple[np.ndarray, np.ndarray]] = []
     told = 0
 
     def record(weights: Tensor) -> None:
+        step = left.pop(0)
         work.unpack(weights)
         now = work.networks()
-        on_train, on_test = (mean_loss(now, data).double().cpu().numpy() for data in (train, test))
-        losses.append((on_train, on_test))
+        if step in at:
+            on_train, on_test = (mean_loss(now, data).double().cpu().numpy() for data in (train, test))
+            losses.append((on_train, on_test))
+        if visits is not None and step in visits.steps:
+            visits.visit(0, step, now)
 
     def visit(start: float, end: float, weights_at: Callable[[float], Tensor]) -> None:
         nonlocal told
-        while len(losses) < len(at) - 1 and at[len(losses)] * learning_rate <= end:
-            record(weights_at(max(at[len(losses)] * learning_rate, start)))
+        while len(left) > 1 and left[0] * learning_rate <= end:
+            record(weights_at(max(left[0] * learning_rate, start)))
         done = min(int(end / learning_rate), steps)
         if progress is not None and done > told:
             progress((done - told) * len(networks))
             told = done
 
     y, _ = integrate(work.downhill, work.pack(), steps * learning_rate, learning_rate, tolerance, visit)
-    while len(losses) < len(at):  # the end; all that is left, for a network that ended early because it is not finite
+    while left:  # the end; all that is left, for a network that ended early because it is not finite
         record(y)
     if progress is not None and steps > told:
         progress((steps - told) * len(networks))

@@ -1,11 +1,16 @@
-"""When losses are recorded, and the curves that come of it."""
+"""When losses are recorded, the curves that come of it, and stops to look at networks in training."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
+
+from pntk.network import Networks
+
+Visit = Callable[[int, int, Networks], None]
 
 
 def recorded_steps(steps: int, records: int = 40) -> list[int]:
@@ -13,6 +18,36 @@ def recorded_steps(steps: int, records: int = 40) -> list[int]:
     if steps == 0:
         return [0]
     return sorted({0, *np.unique(np.geomspace(1, steps, records).round().astype(int)).tolist()})
+
+
+@dataclass(frozen=True)
+class Visits:
+    """Steps at which networks in training are shown to a function. Training is the same, bit for bit, without them.
+
+    Attributes:
+        steps: from 0 (before the first step) to the number of steps of the training.
+        visit: called with the place in the block of the first network that is shown, the step, and a copy of the networks.
+            On the CPU networks are trained, and so shown, one after another.
+    """
+
+    steps: tuple[int, ...]
+    visit: Visit
+
+    def of(self, index: int) -> Visits:
+        """The visits of the network at this place of the block, trained as a block of its own."""
+        return replace(self, visit=lambda first, step, networks: self.visit(index + first, step, networks))
+
+
+def stops(steps: int, recorded: list[int], visits: Visits | None) -> list[int]:
+    """All steps at which something is recorded or visited, ascending.
+
+    Raises:
+        ValueError: a visit before the first or after the last step.
+    """
+    visited = visits.steps if visits is not None else ()
+    if visited and not 0 <= min(visited) <= max(visited) <= steps:
+        raise ValueError(f"visits must be at steps 0 to {steps}, got {min(visited)} to {max(visited)}")
+    return sorted({*recorded, *visited})
 
 
 @dataclass(frozen=True)

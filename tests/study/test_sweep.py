@@ -60,6 +60,13 @@ WRONG = {
     "compute.blok=3": ["compute.blok", "allowed: block"],
     "compute.gpus_per_trial=.inf": ["compute.gpus_per_trial"],
     "compute.gpus_per_trial=1.5": ["compute.gpus_per_trial = 1.5", "whole number"],
+    "settings.structure_records=2": ["settings.structure_records = 2", "0 (structure during training is not measured)"],
+    "settings.structure_records=-1": ["settings.structure_records = -1", "greater than or equal to 0"],
+    "settings.structure_estimators=[svd]": ["settings.structure_estimators", "svd_right"],
+    "settings.keep_seeds=[99]": ["keep_seeds = [99]", "seeds of the cell, which 99 is not"],
+    "settings.keep_seeds=[-1]": ["settings.keep_seeds.0 = -1", "greater than or equal to 0"],
+    "settings.snapshots=1": ["settings.snapshots = 1", "greater than or equal to 2"],
+    "grid.keep_seeds=[[1]]": ["grid.keep_seeds", "unknown axis"],
     "compute.block=0": ["compute.block = 0", "greater than or equal to 1"],
     "seeds=[": ["not valid YAML"],
     "seeds": ["expected key=value"],
@@ -78,6 +85,17 @@ def test_wrong_fields_are_named_in_one_line(assignment: str) -> None:
     assert "\n" not in text
     for part in WRONG[assignment]:
         assert part in text
+
+
+def test_structure_during_training_must_fit_the_patterns() -> None:
+    estimators = ("settings.estimators=[ntk]", "settings.structure_estimators=[eig]", "primary.estimator=ntk")
+    uneven = (*estimators, "settings.test_patterns=400")
+    make_plan(load_sweep(PAPER, uneven))  # nothing is measured during training
+    with pytest.raises(SweepError, match=r"structure_estimators = .*'eig' needs test_patterns equal to train_patterns"):
+        make_plan(load_sweep(PAPER, (*uneven, "settings.structure_records=5")))
+    single = [f"curricula.{name}.phases.1.task_counts=[1]" for name in ("long", "short")]
+    with pytest.raises(SweepError, match=r"keep_seeds = .*at most 20,000; there are 49,152"):
+        make_plan(load_sweep(PAPER, ("settings.features=8", "settings.keep_seeds=[1]", *single)))
 
 
 def test_files_that_are_no_sweeps_are_refused(tmp_path: Path) -> None:

@@ -1,0 +1,72 @@
+"""What is kept of chosen networks, as Parquet beside the rows: group means of hidden activity, vectors of the t = 0 eNTK.
+
+    DIR/kept/<cell>/<seed>-<data seed>.activity.parquet   a row per snapshot and group: phase, step, kind, group, patterns
+                                                          (how many the group has), activity (a number per hidden unit)
+    DIR/kept/<cell>/<seed>-<data seed>.vectors.parquet    a row per training pattern of the first phase, as drawn: pattern
+                                                          (its id), svd_right and eig (a number per output)
+
+`eig` is missing where training and test sets differ in size, since it is not defined there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from study.during import Kept
+from study.plan import Draw
+from study.rows import write_table
+
+
+def file_of(out: Path, cell: str, draw: Draw, what: str) -> Path:
+    """The file of one network; `what` is "activity" or "vectors"."""
+    return out / "kept" / cell / f"{draw.seed}-{draw.data_seed}.{what}.parquet"
+
+
+def write_kept(out: Path, cell: str, kept: Mapping[Draw, Kept]) -> list[Path]:
+    """Write what a block keeps, each file whole or not at all."""
+    paths = []
+    for draw, one in kept.items():
+        tables = {"activity": _activity_table(one), "vectors": _vector_table(one)}
+        paths += [write_table(file_of(out, cell, draw, what), table) for what, table in tables.items()]
+    return paths
+
+
+def _activity_table(kept: Kept) -> pa.Table:
+    count, groups, hidden = kept.activity.shape
+    kinds, numbers = zip(*kept.groups.names, strict=True)
+    return pa.table(
+        {
+            "phase": pa.array(np.repeat(np.array(kept.phases, dtype=object), groups)).dictionary_encode(),
+            "step": pa.array(np.repeat(kept.steps, groups)),
+            "kind": pa.array(list(kinds) * count).dictionary_encode(),
+            "group": pa.array(list(numbers) * count),
+            "patterns": pa.array(kept.groups.sizes * count),
+            "activity": pa.FixedSizeListArray.from_arrays(pa.array(kept.activity.ravel()), hidden),
+        }
+    )
+
+
+def _vector_table(kept: Kept) -> pa.Table:
+    columns = {"pattern": pa.array(kept.patterns)}
+    for name, features in kept.vectors.items():
+        columns[name] = pa.FixedSizeListArray.from_arrays(pa.array(features.ravel()), features.shape[1])
+    return pa.table(columns)
+
+
+def read_activity(out: Path, cell: str, draw: Draw, phase: str, kind: str) -> tuple[np.ndarray, np.ndarray]:
+    """Steps (K,) and group means (K, G, H) of one phase and kind of groups."""
+    frame = pd.read_parquet(file_of(out, cell, draw, "activity"), filters=[("phase", "==", phase), ("kind", "==", kind)])
+    frame = frame.sort_values(["step", "group"])
+    steps = frame["step"].unique()
+    return steps, np.stack(frame["activity"].tolist()).reshape(len(steps), frame["group"].nunique(), -1)
+
+
+def read_vectors(out: Path, cell: str, draw: Draw) -> dict[str, np.ndarray]:
+    """`pattern` (M,), and every estimator's features (M, R)."""
+    frame = pd.read_parquet(file_of(out, cell, draw, "vectors"))
+    return {str(name): np.stack(frame[name].tolist()) for name in frame.columns}

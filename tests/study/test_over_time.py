@@ -1,0 +1,172 @@
+"""Correlations over training against corrcoef, and what the simultaneous band promises."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from study.contrasts import Contrast
+from study.figures.over_time import write_figures
+from study.over_time import measures_of, over_time, simultaneous_band
+from study.over_time_sheets import clear_steps, over_time_notes, over_time_sheets
+from study.statistics.pairs import Pairs
+
+STEPS = [0, 1, 10]
+CONTRAST = (Contrast("c", (("a", "b"),), {}),)
+
+
+def rows(n: int = 40, **columns: Any) -> pd.DataFrame:
+    """Two cells whose silhouette decides the loss at steps 0 and 1 and says nothing of it at step 10."""
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame({"cell": ["a"] * n + ["b"] * n, "seed": [*range(n)] * 2, "data_seed": [*range(n)] * 2})
+    early, late = rng.normal(size=(2, 2 * n))
+    for phase in ("single", "multi"):
+        frame[f"loss_{phase}_test"] = early + 0.3 * rng.normal(size=2 * n) + (frame["cell"] == "a")
+        frame[f"structure_{phase}_steps"] = [STEPS] * (2 * n)
+        frame[f"structure_{phase}_silhouette_x"] = list(np.stack([early, 2 * early + 1, late], axis=1))
+        frame[f"structure_{phase}_cka"] = list(np.stack([early * 0 + 1, early, late * np.nan], axis=1))
+    return frame.assign(**columns)
+
+
+def curve(found: dict[str, Any] | None, measured: str = "single", phase: str = "multi") -> dict[str, Any]:
+    assert found is not None
+    (one,) = (c for c in found["curves"] if (c["measured"], c["phase"]) == (measured, phase))
+    return one
+
+
+def test_every_step_has_the_correlation_of_pair_differences_with_the_final_loss() -> None:
+    frame = rows()
+    found = curve(over_time(frame, CONTRAST, 500))
+    a, b = frame[frame["cell"] == "a"], frame[frame["cell"] == "b"]
+    dy = a["loss_multi_test"].to_numpy() - b["loss_multi_test"].to_numpy()
+    x_a, x_b = (np.stack(part["structure_single_silhouette_x"]) for part in (a, b))
+    assert found["steps"] == STEPS
+    for k in range(3):
+        assert found["centred"]["value"][k] == pytest.approx(np.corrcoef((x_a - x_b)[:, k], dy)[0, 1], rel=1e-10)
+        assert found["within_second"]["value"][k] == pytest.approx(np.corrcoef(x_b[:, k], b["loss_multi_test"])[0, 1])
+        assert found["predictor_difference"]["value"][k] == pytest.approx((x_a - x_b)[:, k].mean())
+        assert found["centred"]["low"][k] < found["centred"]["value"][k] < found["centred"]["high"][k]
+    assert found["centred"]["value"][0] == pytest.approx(found["centred"]["value"][1])  # a linear map of it
+
+
+def test_until_when_is_read_off_the_band() -> None:
+    analysis = {"over_time": over_time(rows(), CONTRAST, 500), "leading_predictor": "silhouette_x", "primary": None}
+    analysis["outcomes"] = ["test"]
+    assert clear_steps(curve(analysis["over_time"])) == [0, 1]
+    lines = over_time_notes(analysis)
+    assert "excludes zero somewhere on 3 of 3 curves" in lines[0]
+    assert "c, x in single, multi test loss: 0 (+), 1 (+)" in lines
+    (sheet,) = over_time_sheets(analysis, everything=False)
+    assert len(sheet.rows) == 9
+
+
+def test_only_losses_that_lie_ahead_are_correlated_except_in_a_cycle() -> None:
+    ahead = {("single", "single"), ("single", "multi"), ("multi", "multi")}
+    for cycles, expected in ((1, ahead), (2, ahead | {("multi", "single")})):
+        found = over_time(rows(cycles=cycles), CONTRAST, 200)
+        assert found is not None
+        assert {(c["measured"], c["phase"]) for c in found["curves"]} == expected
+
+
+def test_a_pair_that_is_not_defined_at_one_step_is_left_out_of_the_whole_curve_and_counted() -> None:
+    frame = rows()
+    frame.at[3, "structure_single_silhouette_x"] = np.array([0.1, np.nan, 0.2])
+    frame.at[5, "structure_single_silhouette_x"] = None
+    frame["diverged"] = frame.index == 44
+    found = curve(over_time(frame, CONTRAST, 500))
+    assert (found["n"], found["left_out_undefined"], found["left_out_diverged"]) == (37, 2, 1)
+    kept = [s for s in range(40) if s not in (3, 4, 5)]
+    a, b = (frame[frame["cell"] == name].set_index("seed").loc[kept] for name in "ab")
+    x = np.array([v[0] for v in a["structure_single_silhouette_x"]]) - [v[0] for v in b["structure_single_silhouette_x"]]
+    assert found["centred"]["value"][0] == pytest.approx(np.corrcoef(x, a["loss_multi_test"] - b["loss_multi_test"])[0, 1])
+
+
+def test_rows_without_structure_or_with_different_steps_say_so() -> None:
+    assert over_time(rows()[["cell", "seed", "data_seed", "loss_single_test"]], CONTRAST) is None
+    frame = rows()
+    frame["structure_single_steps"] = [STEPS if cell == "a" else [0, 1, 20] for cell in frame["cell"]]
+    frame.loc[frame["cell"] == "b", "structure_multi_steps"] = None
+    found = over_time(frame, CONTRAST, 200)
+    assert found is not None
+    assert {(x["measured"], x["reason"]) for x in found["left_out"]} == {
+        ("single", "structure was measured at different steps")
+    }
+    few = curve(over_time(rows(4), CONTRAST, 200))
+    assert few["centred"]["value"] == [None] * 3
+    assert "at least 5 needed" in few["centred"]["reason"][0]
+    assert few["centred"]["band_low"] == [None] * 3
+
+
+def test_a_phase_may_begin_with_the_name_of_another() -> None:
+    frame = pd.DataFrame(columns=["structure_a_steps", "structure_a_cka", "structure_a_b_steps", "structure_a_b_cosine"])
+    assert measures_of(frame, "a") == ["cka"]
+    assert measures_of(frame, "a_b") == ["cosine"]
+
+
+def test_courses_are_quantiles_over_networks_that_did_not_diverge() -> None:
+    frame = rows()
+    frame["diverged"] = frame.index == 0
+    found = over_time(frame, CONTRAST, 200)
+    assert found is not None
+    (course,) = (c for c in found["cells"] if (c["cell"], c["phase"], c["measure"]) == ("a", "multi", "cka"))
+    values = np.stack(frame["structure_multi_cka"][1:40])
+    assert course["networks"] == 39
+    assert course["defined"] == [39, 39, 0]
+    for part, quantile in (("q10", 0.1), ("median", 0.5), ("q90", 0.9)):
+        assert course[part][:2] == pytest.approx(np.quantile(values[:, :2], quantile, axis=0))
+        assert course[part][2] is None
+
+
+def test_pictures_are_drawn_for_every_contrast_and_outcome(tmp_path: Path) -> None:
+    found = over_time(rows(), (Contrast("c[x=1/2]", (("a", "b"),), {}),), 200)
+    assert found is not None
+    names = {path.name for path in write_figures(tmp_path, found)}
+    stems = ("over_time_c_x=1_2__test", "over_time_structure")
+    assert names == {f"{stem}.{kind}" for stem in stems for kind in ("png", "svg")}
+
+
+def pairs_at_steps(rng: np.random.Generator, n: int, r: np.ndarray, own: float) -> list[Pairs]:
+    """Normal pairs with correlation r at each step, whose noise is shared between steps except for the part `own`."""
+    y, shared = rng.normal(size=(2, n))
+    seed = np.arange(n)
+    found = []
+    for value in r:
+        noise = np.sqrt(1 - own) * shared + np.sqrt(own) * rng.normal(size=n)
+        x = value * y + np.sqrt(1 - value**2) * noise
+        found.append(Pairs(x, np.zeros(n), y, np.zeros(n), seed, np.zeros(n, dtype=np.int64)))
+    return found
+
+
+@pytest.mark.parametrize("own", [0.1, 1.0])
+def test_the_band_holds_all_true_correlations_at_once_in_95_of_100_studies(own: float) -> None:
+    rng, truth = np.random.default_rng(1), np.array([0.6, 0.4, 0.2, 0.0, 0.0, -0.2])
+    held, studies = 0, 300
+    for _ in range(studies):
+        low, high = simultaneous_band(pairs_at_steps(rng, 100, truth, own), 400)
+        held += bool(((low <= truth) & (truth <= high)).all())
+    assert 0.90 <= held / studies <= 0.98
+
+
+def test_the_band_pays_only_for_steps_that_differ() -> None:
+    rng = np.random.default_rng(2)
+    (one,) = pairs_at_steps(rng, 80, np.array([0.3]), 1.0)
+    others = pairs_at_steps(rng, 80, np.array([0.3] * 9), 1.0)
+    alone, repeated, different = (simultaneous_band(p, 2000) for p in ([one], [one] * 10, [one, *others]))
+    np.testing.assert_allclose(repeated[0], alone[0][0])
+    assert different[1][0] - different[0][0] > 1.2 * (alone[1][0] - alone[0][0])
+    z, error = np.arctanh([alone[0][0], alone[1][0]]), 1 / np.sqrt(77)
+    assert (z[1] - z[0]) / 2 == pytest.approx(1.96 * error, rel=0.15)
+
+
+def test_a_step_without_variation_has_no_band_and_does_not_spoil_the_others() -> None:
+    rng = np.random.default_rng(3)
+    pairs = pairs_at_steps(rng, 50, np.array([0.5, 0.2]), 1.0)
+    constant = Pairs(np.ones(50), np.zeros(50), pairs[0].y_first, np.zeros(50), np.arange(50), np.zeros(50, dtype=np.int64))
+    low, high = simultaneous_band([pairs[0], constant, pairs[1]], 500)
+    assert np.isnan(low[1])
+    assert np.isnan(high[1])
+    np.testing.assert_allclose(np.array([low, high])[:, [0, 2]], simultaneous_band(pairs, 500))
