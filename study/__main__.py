@@ -12,6 +12,7 @@ from typing import NoReturn
 from rich.console import Console
 
 from study import one_step
+from study.storage import StorageError, location
 
 REFUSED, FAILED = 2, 1
 
@@ -48,7 +49,10 @@ def _parser() -> argparse.ArgumentParser:
 
     run = commands.add_parser("run", formatter_class=plain, help="run a sweep, or go on with it", description=RUN)
     run.add_argument("sweep", type=Path, metavar="SWEEP.yaml")
-    run.add_argument("--out", type=Path, metavar="DIR", help="folder of the study (default: results/<name of the sweep>)")
+    run.add_argument(
+        "--out", type=location, metavar="DIR",
+        help="folder of the study, or a URI such as s3://bucket/prefix (default: results/<name of the sweep>)",
+    )  # fmt: skip
     run.add_argument(
         "--set", action="append", default=[], metavar="KEY=VALUE", dest="assignments",
         help="override a field of the sweep file, nested fields with dots; several may follow. "
@@ -64,7 +68,7 @@ def _parser() -> argparse.ArgumentParser:
     analyse = commands.add_parser(
         "analyse", formatter_class=plain, help="rebuild every table from the rows of a folder", description=ANALYSE
     )
-    analyse.add_argument("out", type=Path, metavar="DIR")
+    analyse.add_argument("out", type=location, metavar="DIR")
     analyse.add_argument(
         "--sweep", type=Path, metavar="SWEEP.yaml", help="take contrasts from this file (for rows made elsewhere)"
     )
@@ -72,7 +76,7 @@ def _parser() -> argparse.ArgumentParser:
     export = commands.add_parser(
         "export", formatter_class=plain, help="one network's weights and data as .npz", description=EXPORT
     )
-    export.add_argument("out", type=Path, metavar="DIR")
+    export.add_argument("out", type=location, metavar="DIR")
     export.add_argument("--cell", required=True, metavar="NAME")
     export.add_argument("--seed", required=True, type=int, metavar="N")
     export.add_argument("--data-seed", type=int, metavar="N", help="in a crossed design (default: the first of the seed)")
@@ -187,6 +191,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (SweepError, RowsError) as error:
         print(f"error: {error}", file=sys.stderr)
         return REFUSED
+    except StorageError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return FAILED
     except KeyboardInterrupt:
         print("stopped", file=sys.stderr)
         return FAILED

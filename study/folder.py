@@ -3,34 +3,36 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
 from study.plan import Plan, make_plan
+from study.storage import Location, StorageError, exists, files, read_bytes, write_bytes
 from study.sweep import Sweep, SweepError
 from study.sweep_file import parse_sweep
 
 FILE = "sweep.json"
+FIRST_SECONDS = 20  # of patience with storage that was never reached: the URI may be wrong
 
 
-def claim(out: Path, sweep: Sweep) -> None:
+def claim(out: Location, sweep: Sweep) -> None:
     """Make the folder this sweep's, or check that it is.
 
     Raises:
         SweepError: the folder holds another configuration (with the first difference), foreign rows, or cannot be made.
     """
     try:
-        out.mkdir(parents=True, exist_ok=True)
-        if (out / FILE).exists():
+        if isinstance(out, Path):
+            out.mkdir(parents=True, exist_ok=True)
+        if exists(out / FILE, FIRST_SECONDS):
             there, here = stored_sweep(out).identity(), sweep.identity()
             if there != here:
                 raise SweepError(f"{out}: holds another configuration ({_difference(there, here)}); choose another --out")
-        elif any((out / "rows").rglob("*.parquet")):
+        elif files(out / "rows", ".parquet"):
             raise SweepError(f"{out}: has rows but no {FILE}, so they cannot be told to belong here; choose another --out")
-        temporary = out / f".{FILE}.{os.getpid()}.tmp"
-        temporary.write_text(sweep.model_dump_json(indent=1) + "\n", encoding="utf-8")
-        temporary.replace(out / FILE)
+        write_bytes(out / FILE, (sweep.model_dump_json(indent=1) + "\n").encode(), FIRST_SECONDS)
+    except StorageError as error:
+        raise SweepError(str(error)) from None
     except OSError as error:
         raise SweepError(f"{out}: cannot be used as --out ({error.strerror})") from None
 
@@ -47,7 +49,7 @@ def check_file(path: Path, option: str) -> None:
         raise SweepError(f"{option} {path}: the folder {path.parent} does not exist")
 
 
-def stored_sweep(out: Path) -> Sweep:
+def stored_sweep(out: Location) -> Sweep:
     """The sweep that a folder belongs to.
 
     Raises:
@@ -55,14 +57,16 @@ def stored_sweep(out: Path) -> Sweep:
     """
     path = out / FILE
     try:
-        return parse_sweep(json.loads(path.read_text(encoding="utf-8")), str(path))
+        return parse_sweep(json.loads(read_bytes(path, FIRST_SECONDS).decode()), str(path))
+    except StorageError as error:
+        raise SweepError(str(error)) from None
     except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
         raise SweepError(f"{path}: cannot be read ({getattr(error, 'strerror', None) or error})") from None
 
 
-def stored_plan(out: Path) -> Plan | None:
+def stored_plan(out: Location) -> Plan | None:
     """The plan that a folder belongs to; None for rows made elsewhere."""
-    return make_plan(stored_sweep(out)) if (out / FILE).exists() else None
+    return make_plan(stored_sweep(out)) if exists(out / FILE) else None
 
 
 def _difference(there: Any, here: Any, path: str = "") -> str:

@@ -13,7 +13,6 @@ import time
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import ray
@@ -23,9 +22,11 @@ from rich.console import Console
 
 from study import linear_trial, trial
 from study.kept import write_kept
+from study.lock import holds
 from study.plan import Block, Draw, LinearCell, Plan
 from study.progress import LiveProgress
 from study.rows import finished, write_rows
+from study.storage import Location, local_folder, location, spelled
 from study.sweep import Tracking
 from study.threads import threads
 from study.tracking import log_trial, summary
@@ -58,10 +59,16 @@ def kind_of(block: Block[Any]) -> Any:
 
 
 def run_trial(
-    config: Mapping[str, Any], blocks: list[Block[Any]], out: str, sweep: str, tracking: Tracking, provenance: Mapping[str, str]
+    config: Mapping[str, Any],
+    blocks: list[Block[Any]],
+    out: str,
+    sweep: str,
+    tracking: Tracking,
+    provenance: Mapping[str, str],
+    driver: str,
 ) -> None:
     """The trainable: run the block that `config` names, write its rows, log it, report its summary."""
-    block, folder = blocks[config["block"]], Path(out)
+    block, folder = blocks[config["block"]], location(out)
     kind = kind_of(block)
     done, reported = 0, time.monotonic()
 
@@ -75,20 +82,29 @@ def run_trial(
     with threads(int(config["cpus"])):
         result = kind.run_block(block, device="cuda" if config["gpus"] and torch.cuda.is_available() else "cpu", progress=tell)
         rows = kind.rows_of(result, sweep, provenance)
+        if driver and not holds(folder, driver):
+            raise RuntimeError(f"{folder}: another driver has taken over")
         if isinstance(result, trial.BlockResult):
             write_kept(folder, block.cell.name, result.kept)  # before the rows: a network with a row is finished
         write_rows(folder, block, rows)
-        problem = log_trial(folder, sweep, tracking, result, rows)
+        problem = log_trial(local_folder(folder), sweep, tracking, result, rows)
     total = kind.work_of(block.cell) * len(block.draws)
     tune.report({"work": total, "finished": len(rows), "label": block.label, "tracking": problem or ""} | summary(rows))
 
 
 def launch(
-    plan: Plan, out: Path, tracking: Tracking, provenance: Mapping[str, str], console: Console, address: str | None = None
+    plan: Plan,
+    out: Location,
+    tracking: Tracking,
+    provenance: Mapping[str, str],
+    console: Console,
+    address: str | None = None,
+    driver: str = "",
 ) -> Outcome:
     """Run every block of the plan that has no rows yet.
 
     Args:
+        driver: who holds the folder's lock; trials of one that no longer does write nothing; empty for no lock.
         address: of a running Ray cluster; None starts a Ray of our own on this machine and never joins another.
     """
     done = finished(out)
@@ -111,10 +127,11 @@ def launch(
         trainable = tune.with_parameters(
             run_trial,
             blocks=blocks,
-            out=str(out.resolve()),
+            out=spelled(out),
             sweep=plan.sweep.name,
             tracking=tracking,
             provenance=dict(provenance),
+            driver=driver,
         )
         space = {
             "block": tune.grid_search(list(range(len(blocks)))), "cpus": compute.cpus_per_trial, "gpus": compute.gpus_per_trial,
@@ -126,7 +143,7 @@ def launch(
             tune_config=tune.TuneConfig(reuse_actors=True),
             run_config=tune.RunConfig(
                 name=time.strftime("%Y-%m-%d_%H-%M-%S"),
-                storage_path=str((out / "ray").resolve()),
+                storage_path=str((local_folder(out) / "ray").resolve()),
                 callbacks=[_Feed()],
                 failure_config=tune.FailureConfig(max_failures=1),
                 verbose=0,
