@@ -27,6 +27,7 @@ examples:
   python -m study run sweeps/linear.yaml                    the linear validation, with its figures
   python -m study run sweeps/paper.yaml --set seeds=40 --out results/paper40
   python -m study analyse results/paper                     all tables again, from the rows
+  python -m study report results/paper                      report.html and every figure
   python -m study export results/paper --cell large --seed 3 --to large-3.npz
   python -m study attribute results/paper --cell standard_lr large_lr --seed 3 --to attribution-3
   python -m study bench train                               ours against nn.Module and torch.func.vmap
@@ -71,6 +72,16 @@ def _parser() -> argparse.ArgumentParser:
     analyse.add_argument("out", type=location, metavar="DIR")
     analyse.add_argument(
         "--sweep", type=Path, metavar="SWEEP.yaml", help="take contrasts from this file (for rows made elsewhere)"
+    )
+
+    page = commands.add_parser(
+        "report", formatter_class=plain, help="one self-contained HTML page with every figure and table", description=REPORT
+    )
+    page.add_argument("out", type=location, metavar="DIR")
+    page.add_argument(
+        "--contrast",
+        metavar="NAME",
+        help="for figures of a single contrast (default: the primary comparison's, else the first)",
     )
 
     export = commands.add_parser(
@@ -127,6 +138,11 @@ A folder belongs to one configuration: another one is refused. compute.* and wan
 ANALYSE = """\
 Rebuild analysis.json, analysis.csv and the printed tables from DIR/rows/**/*.parquet. Works on any folder with
 such rows: they need cell, seed, silhouette_<estimator> and loss_<phase>_test or loss_<phase>_unseen."""
+
+REPORT = """\
+Write DIR/report.html (one file, no network, for desktop, phone and print) and DIR/figures/*.svg, *.png: everything that
+the rows of the folder allow. A figure that cannot be drawn is listed with the reason. Rows made elsewhere will do; what
+they do not say is given as unknown."""
 
 EXPORT = """\
 Train one network of a study again and write, as float arrays:
@@ -228,6 +244,13 @@ def _analyse(options: argparse.Namespace, console: Console) -> int:
     return 0
 
 
+def _report(options: argparse.Namespace, console: Console) -> int:
+    from study.report.build import build_report
+
+    build_report(options.out, options.contrast, console)
+    return 0
+
+
 def _export(options: argparse.Namespace, console: Console) -> int:
     from study.export import export
     from study.folder import stored_sweep
@@ -290,6 +313,7 @@ def _bench(options: argparse.Namespace, console: Console) -> int:
 COMMANDS = {
     "run": _run,
     "analyse": _analyse,
+    "report": _report,
     "export": _export,
     "attribute": _attribute,
     "power": _power,

@@ -23,8 +23,8 @@ Array = NDArray[np.float64]
 KERNEL_MEASURES = ("cka", "cosine", "velocity", "alignment", "effective_rank")
 
 # What a record of one network of the paper costs in gradient steps: its kernel and each estimator's silhouette.
-STEPS_PER_RECORD = 160
-STEPS_PER_SILHOUETTE = 220
+STEPS_PER_RECORD = 300
+STEPS_PER_SILHOUETTE = 130
 STEPS_PER_EIG = 1900
 
 
@@ -134,7 +134,8 @@ class Observer:
         self.offsets[phase.name] = offset + phase.steps
         untrained, self.untrained = self.untrained, False
         at = structure_steps(phase.steps, settings.structure_records)
-        shots = snapshot_steps(phase.steps, settings.snapshots) if self.kept_places else []
+        first_phase = phase.name == self.cell.curriculum.phases[0].name
+        shots = snapshot_steps(phase.steps, settings.snapshots) if self.kept_places and first_phase else []
         references: dict[int, Array] = {}
         before: dict[int, tuple[Array, int]] = {}
 

@@ -11,13 +11,8 @@ from study.linear_settings import LinearSettings
 from study.sweep import Settings, Sweep, SweepError
 from study.sweep_file import one_line
 
-LISTS = (
-    "estimators",
-    "structure_estimators",
-    "keep_seeds",
-    "singular_values",
-    "marks",
-)  # settings that hold several values and so are no axes
+# Settings that hold several values and so are no axes.
+LISTS = ("estimators", "structure_estimators", "keep_seeds", "singular_values", "marks")
 
 
 def grid_name(values: dict[str, Any]) -> str:

@@ -30,6 +30,7 @@ from study.storage import Location, local_folder, location, spelled
 from study.sweep import Tracking
 from study.threads import threads
 from study.tracking import log_trial, summary
+from study.trial import BlockResult
 
 SECONDS_BETWEEN_REPORTS = 2.0
 
@@ -84,7 +85,7 @@ def run_trial(
         rows = kind.rows_of(result, sweep, provenance)
         if driver and not holds(folder, driver):
             raise RuntimeError(f"{folder}: another driver has taken over")
-        if isinstance(result, trial.BlockResult):
+        if isinstance(result, BlockResult):
             write_kept(folder, block.cell.name, result.kept)  # before the rows: a network with a row is finished
         write_rows(folder, block, rows)
         problem = log_trial(local_folder(folder), sweep, tracking, result, rows)

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import torch
 from rich.console import Console
 
@@ -175,6 +176,20 @@ def _run(plan: Plan, out: Location, tracking: Tracking, address: str | None, con
     return 0
 
 
+def analysed(frame: pd.DataFrame, plan: Plan | None, out: Location) -> dict[str, Any]:
+    """The analysis of a folder's rows: the plan's contrasts, or every two cells that share seeds.
+
+    Raises:
+        RowsError: nothing to compare, or no column of a predictor or an outcome.
+    """
+    contrasts = plan.contrasts if plan is not None and plan.contrasts else contrasts_of_rows(frame)
+    if not contrasts:
+        raise RowsError(f"{out}: no two cells share seeds, so there is nothing to compare")
+    if not predictors_of(frame) or not phases_of(frame):
+        raise RowsError(f"{out}: rows need a column silhouette_<estimator> and one of loss_<phase>_test, loss_<phase>_unseen")
+    return analyse(frame, contrasts, plan.sweep.primary if plan is not None else None)
+
+
 def report(plan: Plan | None, out: Location, console: Console) -> None:
     """Analyse all rows of a folder, write the analysis and print it.
 
@@ -189,12 +204,7 @@ def report(plan: Plan | None, out: Location, console: Console) -> None:
             files = _below(folder, report_linear(frame, folder, console))
         _print_places(out, files, console)
         return
-    contrasts = plan.contrasts if plan is not None and plan.contrasts else contrasts_of_rows(frame)
-    if not contrasts:
-        raise RowsError(f"{out}: no two cells share seeds, so there is nothing to compare")
-    if not predictors_of(frame) or not phases_of(frame):
-        raise RowsError(f"{out}: rows need a column silhouette_<estimator> and one of loss_<phase>_test, loss_<phase>_unseen")
-    analysis = analyse(frame, contrasts, plan.sweep.primary if plan is not None else None)
+    analysis = analysed(frame, plan, out)
     with as_folder(out) as folder:
         files = _below(folder, write_analysis(folder, analysis))
     print_analysis(console, analysis)

@@ -72,7 +72,7 @@ class Settings(_Strict):
     structure_records: int = Field(default=0, ge=0, le=1000)  # log-spaced steps of a phase to measure structure at; 0: none
     structure_estimators: tuple[str, ...] = Field(default=("svd_right",), min_length=1)  # silhouettes at those steps
     keep_seeds: tuple[Annotated[int, Field(ge=0)], ...] = ()  # keep hidden activity and t = 0 vectors of these seeds
-    snapshots: int = Field(default=101, ge=2, le=10_000)  # of hidden activity, evenly spaced in each phase
+    snapshots: int = Field(default=101, ge=2, le=10_000)  # of hidden activity, evenly spaced in the first phase
 
     @field_validator("structure_records")
     @classmethod

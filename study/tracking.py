@@ -1,8 +1,8 @@
 """Weights & Biases: one run per trial, logged inside the trial, offline by default and under the study's folder.
 
-A run holds the cell's settings, the loss curves of each phase (mean and quantiles over seeds), the structure
-measured during training likewise, a table of the rows, and
-as summary the mean silhouettes and final losses. Whatever fails here costs a warning, never a trial.
+A run holds the cell's settings, the loss curves and the structure during training of each phase (mean and quantiles over
+seeds), a table of the rows, and as summary the mean silhouettes and final losses. Whatever fails here costs a warning,
+never a trial.
 """
 
 from __future__ import annotations
@@ -81,7 +81,8 @@ def _log(
             run.define_metric(f"step_{phase}", hidden=True)
             run.define_metric(f"curve_{phase}/*", step_metric=f"step_{phase}")
             run.define_metric(f"structure_{phase}/*", step_metric=f"step_{phase}")
-        for point in (*_curve_points(result), *_structure_points(result)):
+        structure = _structure_points(result) if isinstance(result, BlockResult) else ()
+        for point in (*_curve_points(result), *structure):
             run.log(point)
         plain = [name for name, value in rows[0].items() if not isinstance(value, list)]
         run.log({"rows": wandb.Table(columns=plain, data=[[row[name] for name in plain] for row in rows])})

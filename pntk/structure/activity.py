@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from pntk.network import Networks, forward
+from pntk.structure.groups import group_count, memberships
 from pntk.tasks import Environment, encode, legal_patterns
 
 
@@ -18,8 +19,9 @@ class Groups:
 
     Attributes:
         inputs: (N, S + T).
-        names: (G,) for every group its kind and its number within the kind. Kinds are "task" (T groups), "input" (S, by
-            active stimulus feature), "task_by_input" (T x S, task first) and "output" (by the response unit to be active).
+        names: (G,) for every group its kind and its number within the kind. Kinds are those of
+            `pntk.structure.groups.memberships`, where a pattern belongs to one group: "task", "input" (the feature that the
+            task reads), "task_input" and "output"; and "active_input", where it belongs to one group per stimulus pool.
         membership: (G, N), 0 or 1.
     """
 
@@ -39,12 +41,15 @@ def single_task_groups(environment: Environment) -> Groups:
     Single-task patterns, all of them, whatever a network is trained on: so that a group is the same set of inputs in
     every phase and for every network, and holds no trace of which patterns were drawn.
     """
-    inputs, targets = encode(environment, legal_patterns(environment, (1.0,)))
-    features, tasks = inputs[:, : environment.stimulus_width].T, inputs[:, environment.stimulus_width :].T
-    both = (tasks[:, None] * features).reshape(-1, inputs.shape[0])
-    kinds = {"task": tasks, "input": features, "task_by_input": both, "output": targets.T}
+    inputs, _ = encode(environment, legal_patterns(environment, (1.0,)))
+    kinds = {
+        kind: labels == np.arange(group_count(environment, kind))[:, None]
+        for kind, labels in memberships(environment, inputs).items()
+    }
+    kinds["active_input"] = inputs[:, : environment.stimulus_width].T > 0
     names = tuple((kind, number) for kind, members in kinds.items() for number in range(len(members)))
-    return Groups(torch.from_numpy(inputs), names, torch.from_numpy(np.concatenate(list(kinds.values()))))
+    members = np.concatenate(list(kinds.values())).astype(np.float64)
+    return Groups(torch.from_numpy(inputs), names, torch.from_numpy(members))
 
 
 def group_means(networks: Networks, groups: Groups) -> Tensor:

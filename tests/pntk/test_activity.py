@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-import pytest
 import torch
 
 from pntk.network import base_networks, forward
@@ -13,11 +12,11 @@ from pntk.tasks import Environment
 
 def test_groups_of_the_source_study() -> None:
     groups = single_task_groups(Environment())
-    assert groups.membership.shape == (12 + 12 + 144 + 9, 972)
+    assert groups.membership.shape == (12 + 12 + 36 + 9 + 12, 972)
     sizes: dict[str, set[int]] = {}
     for (kind, _), size in zip(groups.names, groups.sizes, strict=True):
         sizes.setdefault(kind, set()).add(size)
-    assert sizes == {"task": {81}, "input": {324}, "task_by_input": {27}, "output": {108}}
+    assert sizes == {"task": {81}, "input": {81}, "task_input": {27}, "output": {108}, "active_input": {324}}
 
 
 def test_group_means_equal_loops_over_patterns() -> None:
@@ -34,8 +33,8 @@ def test_group_means_equal_loops_over_patterns() -> None:
             task, features = int(np.flatnonzero(row[stimuli:])[0]), np.flatnonzero(row[:stimuli])
             pool_in, pool_out = divmod(task, environment.response_pools)
             unit = pool_out * environment.features + features[pool_in] % environment.features
-            wanted = {"task": {task}, "input": set(features), "output": {unit}}
-            wanted["task_by_input"] = {task * stimuli + f for f in features}
+            wanted = {"task": {task}, "input": {features[pool_in]}, "output": {unit}, "active_input": set(features)}
+            wanted["task_input"] = {task * environment.features + features[pool_in] % environment.features}
             if number in wanted[kind]:
                 members.append(n)
         assert len(members) == groups.sizes[g]
@@ -47,6 +46,7 @@ def test_means_over_tasks_are_means_of_the_finer_groups() -> None:
     groups = single_task_groups(Environment())
     means = group_means(base_networks(Environment(), 5, [0]), groups)[0]
     by_kind = {kind: means[[i for i, (k, _) in enumerate(groups.names) if k == kind]] for kind, _ in groups.names}
-    finer = by_kind["task_by_input"].reshape(12, 12, 5)
-    torch.testing.assert_close(finer.mean(dim=0), by_kind["input"], rtol=1e-10, atol=1e-12)
-    assert by_kind["task"][0].numpy() == pytest.approx(finer[0, :3].mean(dim=0).numpy())
+    finer = by_kind["task_input"].reshape(12, 3, 5)
+    torch.testing.assert_close(finer.mean(dim=1), by_kind["task"], rtol=1e-10, atol=1e-12)
+    by_pool = finer.reshape(4, 3, 3, 5).mean(dim=1).reshape(12, 5)  # tasks that read the same pool
+    torch.testing.assert_close(by_pool, by_kind["input"], rtol=1e-10, atol=1e-12)

@@ -163,7 +163,8 @@ def test_cycles_count_steps_on_and_progress_tells_all_work() -> None:
     assert sum(told) == 2 * work_of(here.cell)
     assert structure_work(cell(structure_records=0)) == 0
     kept = turned.kept[Draw(1, 1)]
-    assert [s for s, p in zip(kept.steps, kept.phases, strict=True) if p == "multi"] == [0, 10, 20, 30, 40, 40, 50, 60, 70, 80]
+    assert set(kept.phases) == {"single"}
+    assert kept.steps.tolist() == [0, 10, 20, 30, 40, 40, 50, 60, 70, 80]
 
 
 def test_diverged_networks_have_no_structure_rather_than_no_trial() -> None:
@@ -190,14 +191,14 @@ def test_kept_activity_and_vectors_are_those_of_the_networks(result: BlockResult
         "1-1.vectors.parquet",
     ]
     groups = single_task_groups(here.environment)
-    first, last = (group_means(networks.network(1), groups)[0] for networks in (result.initial, result.final["multi"]))
-    for kind, count in (("task", 12), ("input", 12), ("task_by_input", 144), ("output", 9)):
+    first, last = (group_means(networks.network(1), groups)[0] for networks in (result.initial, result.final["single"]))
+    for kind, count in (("task", 12), ("input", 12), ("task_input", 36), ("output", 9), ("active_input", 12)):
         places = [g for g, (k, _) in enumerate(groups.names) if k == kind]
         steps, activity = read_activity(tmp_path, here.name, draw, "single", kind)
         assert steps.tolist() == [0, 10, 20, 30, 40]
         assert activity.shape == (5, count, 20)
         np.testing.assert_allclose(activity[0], first[places], rtol=1e-5)
-        np.testing.assert_allclose(read_activity(tmp_path, here.name, draw, "multi", kind)[1][-1], last[places], rtol=1e-5)
+        np.testing.assert_allclose(activity[-1], last[places], rtol=1e-5)
     vectors, start = read_vectors(tmp_path, here.name, draw), starts_of(here, result.initial, result.data["single"])[1]
     np.testing.assert_array_equal(vectors["pattern"], result.data["single"][1].train)
     np.testing.assert_array_equal(encode(here.environment, vectors["pattern"])[0], start.train_inputs.numpy())
@@ -231,7 +232,7 @@ def test_a_run_leaves_structure_in_rows_tables_pictures_and_kept_files(during_ru
         assert len(row["structure_multi_velocity"]) == 5
         assert row["structure_estimators"] == "svd_right,ntk"
     assert len(list((out / "kept").rglob("*.parquet"))) == 4
-    assert read_activity(out, "standard", Draw(0, 0), "multi", "task")[1].shape == (3, 12, 20)
+    assert read_activity(out, "standard", Draw(0, 0), "single", "task")[1].shape == (3, 12, 20)
     for name in ("over_time_small_test", "over_time_small_unseen", "over_time_structure"):
         for kind in ("png", "svg"):
             assert (out / "figures" / f"{name}.{kind}").stat().st_size > 5000

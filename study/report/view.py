@@ -1,0 +1,170 @@
+"""Tables of a report as plain data for its template."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from study.figures.study import UNKNOWN, Study, short
+from study.sheets import Sheet
+from study.statistics.verdicts import CLAIMS
+from study.sweep import Settings
+from study.tables import cell_sheet, number, p_text, pair_count, sheets, variance_sheet, with_interval
+
+
+@dataclass(frozen=True)
+class Group:
+    """Tables under one heading."""
+
+    heading: str
+    tables: Sequence[Sheet]
+
+
+def filled(sheet: Sheet) -> Sheet:
+    """A table whose rows can be put in another order: a phase that is said once for several rows is said in each."""
+    if "phase" not in sheet.headings:
+        return sheet
+    column, rows, previous = list(sheet.headings).index("phase"), [], ""
+    for row in sheet.rows:
+        previous = row[column] or previous
+        rows.append([*row[:column], previous, *row[column + 1 :]])
+    return Sheet(sheet.title, sheet.headings, rows, sheet.left, sheet.sections, sheet.strong)
+
+
+def verdict_rows(study: Study) -> Sheet | None:
+    """The verdicts of the report's contrast on the outcome it leads with."""
+    chosen = [v for v in study.analysis["verdicts"] if (v["contrast"], v["outcome"]) == (study.contrast, study.outcome)]
+    if not chosen:
+        return None
+    claims = [claim.text for claim in CLAIMS]
+    rows = [[v["claim"], v["verdict"], v["seed_level"] or "-"] for v in sorted(chosen, key=lambda v: claims.index(v["claim"]))]
+    return Sheet(f"Verdicts: {study.contrast}, {study.outcome} loss", ["claim", "verdict", "seed level"], rows, 3)
+
+
+def main_sheet(study: Study) -> Sheet:
+    """For the first screen: the source study's statistic, the paper's value, and the seed-level one."""
+    rows = []
+    for contrast in study.analysis["contrasts"]:
+        for phase in study.phases:
+            r20, centred = (study.result(contrast, phase, study.outcome, study.predictor, name) for name in ("r20", "centred"))
+            if r20 is not None and centred is not None:
+                row = [contrast, phase, pair_count(r20), with_interval(r20), number(r20["paper"]), with_interval(centred)]
+                rows.append([*row, p_text(centred["p"])])
+    strong = frozenset(place for place, row in enumerate(rows) if row[0] == study.contrast)
+    title = f"{short(study.predictor)} against final {study.outcome} loss: between conditions (r20), between seeds (centred r)"
+    return Sheet(title, ["contrast", "phase", "pairs", "r20", "paper", "centred r", "p"], rows, 2, strong=strong)
+
+
+def table_groups(study: Study) -> list[Group]:
+    """Every table of every outcome, by contrast; the report's contrast first."""
+    analysis = study.analysis
+    general = [cell_sheet(analysis), *filter(None, [variance_sheet(analysis)])]
+    groups: dict[str, list[Sheet]] = {
+        name: [] for name in sorted(analysis["contrasts"], key=lambda name: name != study.contrast)
+    }
+    groups |= {"": general}
+    for outcome in analysis["outcomes"]:
+        for sheet in sheets(analysis, outcome, everything=True):
+            name = next((name for name in groups if name and sheet.title.startswith(f"{name}: ")), "")
+            groups[name].append(filled(sheet))
+    named = [Group(f"Contrast {name}", tables) for name, tables in groups.items() if name]
+    return [Group("All cells and contrasts", groups[""]), *named]
+
+
+def settings_sheets(study: Study) -> list[Sheet]:
+    """Settings that all cells share, those in which they differ, and their phases, as the rows have them."""
+    cells = [str(cell) for cell in study.rows["cell"].unique()]
+    known = {name: [_text(study.setting(cell, name)) for cell in cells] for name in Settings.model_fields}
+    shared = [[name, values[0]] for name, values in known.items() if len(set(values)) == 1]
+    different = {name: values for name, values in known.items() if len(set(values)) > 1}
+    tables = [Sheet("Settings of all cells", ["setting", "value"], shared, 2)]
+    if different:
+        rows = [[cell, *(values[place] for values in different.values())] for place, cell in enumerate(cells)]
+        tables.append(Sheet("Settings in which cells differ", ["cell", *different], rows, 1 + len(different)))
+    phases = [
+        [cell, p["name"], ", ".join(f"{c:g}" for c in p["task_counts"]), f"{p['steps']:,}", f"{p['learning_rate']:g}",
+         "full" if p["batch_size"] is None else str(p["batch_size"]), _text(study.setting(cell, "cycles"))]
+        for cell in cells for p in study.phase_settings(cell)
+    ]  # fmt: skip
+    if phases:
+        headings = ["cell", "phase", "frequency of 1, 2, ... tasks", "steps", "learning rate", "batch", "cycles"]
+        tables.append(Sheet("Phases of training", headings, phases, 3))
+    return tables
+
+
+def _text(value: Any) -> str:
+    if value is None:
+        return UNKNOWN
+    return f"{value:g}" if isinstance(value, float) else str(value).replace(",", ", ")
+
+
+def diverged_sheet(study: Study) -> Sheet | None:
+    """Every network that diverged, with what is known of it; None where there is none."""
+    if "diverged" not in study.rows:
+        return None
+    rows = study.rows[study.rows["diverged"].astype("boolean").fillna(False).astype(bool)]
+    if rows.empty:
+        return None
+    losses = [name for name in rows if name.startswith("loss_") and name.endswith(("_train", "_test"))]
+    columns = [name for name in ("cell", "seed", "data_seed", "learning_rate", "init_scale") if name in rows]
+    texts = [
+        [*(_text(row[name]) for name in columns), *(f"{row[name]:.3g}" for name in (study.predictor, *losses))]
+        for row in rows.to_dict("records")
+    ]
+    title = f"Networks that diverged: {len(texts)} of {len(study.rows)}"
+    return Sheet(title, [*columns, study.predictor, *losses], texts, 1)
+
+
+def environment_sheet(study: Study) -> Sheet:
+    """Commits and versions behind the rows, each with the number of networks."""
+    names = [name for name in study.rows if name == "commit" or str(name).startswith("version_")]
+    rows = []
+    for name in names:
+        for value, count in study.rows[name].fillna(UNKNOWN).value_counts().items():
+            rows.append([str(name).removeprefix("version_").replace("_", "-"), str(value), str(count)])
+    return Sheet("What the rows were made with", ["what", "version", "networks"], rows or [["everything", UNKNOWN, "-"]], 2)
+
+
+def rerun_sheet(study: Study) -> Sheet:
+    """Which command gives each number again. DIR is the study's folder."""
+    first = study.rows.iloc[0]
+    rows = []
+    for commit in study.values("commit") or [UNKNOWN]:
+        dirty = " (it had uncommitted changes)" if commit.endswith("-dirty") else ""
+        code = UNKNOWN if commit == UNKNOWN else f"git checkout {commit.removesuffix('-dirty')}"
+        rows.append([f"the code that made the rows{dirty}", code])
+    if study.plan is not None:
+        again = "python -m study run DIR/sweep.json --out AGAIN"
+        rows += [
+            ["every row", again],
+            ["one pair, here the first seed", f"{again} --set 'seeds=[{first['seed']}]'"],
+            [
+                "weights, data, losses and silhouettes of one network",
+                f"python -m study export DIR --cell {first['cell']} --seed {first['seed']} --to network.npz",
+            ],
+        ]
+    else:
+        rows.append(["every row", "unknown: the folder holds no sweep.json, its rows were made elsewhere"])
+    chosen = f" --contrast {study.contrast}" if len(study.analysis["contrasts"]) > 1 else ""
+    rows += [
+        ["every table and statistic; one number each in analysis.csv", "python -m study analyse DIR"],
+        ["this report and its figures", f"python -m study report DIR{chosen}"],
+        ["how far the intervals can be trusted", "python -m study calibrate"],
+    ]
+    return Sheet("How to compute each number again", ["what", "command"], rows, 2)
+
+
+def contrasts_sheet(study: Study) -> Sheet:
+    """Which cells are compared."""
+    rows = [
+        [name, "; ".join(f"{first} minus {second}" for first, second in pairs)]
+        for name, pairs in study.analysis["contrasts"].items()
+    ]
+    return Sheet("Contrasts: differences are first minus second", ["contrast", "cells"], rows, 2)
+
+
+def sweep_text(study: Study) -> str:
+    """The sweep as it was run, or ""."""
+    return "" if study.plan is None else json.dumps(study.plan.sweep.identity(), indent=1)
