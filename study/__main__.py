@@ -11,7 +11,7 @@ from typing import NoReturn
 
 from rich.console import Console
 
-from study import one_step
+from study import chaos, one_step
 from study.storage import StorageError, location
 
 REFUSED, FAILED = 2, 1
@@ -30,6 +30,7 @@ examples:
   python -m study report results/paper                      report.html and every figure
   python -m study export results/paper --cell large --seed 3 --to large-3.npz
   python -m study attribute results/paper --cell standard_lr large_lr --seed 3 --to attribution-3
+  python -m study chaos --kills 30                          kill a study at random, resume, compare: nothing lost
   python -m study bench train                               ours against nn.Module and torch.func.vmap
 
 exit status: 0 done; 2 refused before any work, with one line that says why; 1 anything else."""
@@ -121,6 +122,7 @@ def _parser() -> argparse.ArgumentParser:
     )
 
     one_step.add_command(commands)
+    chaos.add_command(commands)
 
     bench = commands.add_parser(
         "bench", formatter_class=plain, help="measure speed against a named baseline in the same run", description=BENCH
@@ -319,6 +321,7 @@ COMMANDS = {
     "power": _power,
     "calibrate": _calibrate,
     "one-step": one_step.command,
+    "chaos": chaos.command,
     "bench": _bench,
 }
 

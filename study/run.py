@@ -15,6 +15,7 @@ from rich.console import Console
 
 from study import linear_trial
 from study.analysis import analyse
+from study.checkpoint import clear
 from study.comparisons import contrasts_of_rows, phases_of, predictors_of
 from study.cost import reference_seconds, steps_of_reference
 from study.folder import claim
@@ -171,6 +172,7 @@ def _run(plan: Plan, out: Location, tracking: Tracking, address: str | None, con
         state = "Stopped" if outcome.interrupted else "Not complete"
         console.print(f"{state}: {done} of {plan.networks} networks are finished; the same command goes on from there.")
         return 1
+    clear(out)
     report(plan, out, console)
     console.print(f"Done in {duration(time.monotonic() - start)}.", highlight=False)
     return 0
