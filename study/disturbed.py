@@ -57,6 +57,7 @@ class Tally:
     kills: Counter[str]
     runs: int = 0
     studies: int = 0
+    longest_wait: float = LONGEST_WAIT
     missing: int = 0
     duplicated: int = 0
     changed: int = 0
@@ -88,7 +89,7 @@ def disturbed_run(sweep: Path, out: Path, wanted: int, chance: random.Random, ta
     process = subprocess.Popen(_command(sweep, out), stdout=log, stderr=log, text=True, start_new_session=True)
     tally.runs += 1
     known: set[tuple[int, str]] = set()
-    start, wait, kind = time.monotonic(), chance.uniform(1, LONGEST_WAIT), chance.choice(VICTIMS)
+    start, wait, kind = time.monotonic(), chance.uniform(1, tally.longest_wait), chance.choice(VICTIMS)
     try:
         while process.poll() is None:
             time.sleep(0.05)
@@ -98,7 +99,7 @@ def disturbed_run(sweep: Path, out: Path, wanted: int, chance: random.Random, ta
                 continue
             if (found := victims(kind, process.pid, of_run(process.pid, known))) and kill(chance.choice(found)):
                 tally.kills[kind] += 1
-                wait += chance.uniform(1, LONGEST_WAIT / 2)
+                wait += chance.uniform(1, tally.longest_wait / 2)
                 kind = chance.choice(VICTIMS)
         return None if process.returncode == -signal.SIGKILL else process.returncode
     finally:
@@ -138,12 +139,15 @@ def same(left: Any, right: Any) -> bool:
     return True
 
 
-def chaos(kills: int, seed: int, console: Console, folder: Path, text: str = SWEEP) -> dict[str, Any]:
+def chaos(
+    kills: int, seed: int, console: Console, folder: Path, text: str = SWEEP, longest_wait: float = LONGEST_WAIT
+) -> dict[str, Any]:
     """Kill until `kills` kills have hit and the study that was hit last is finished.
 
     Args:
         folder: for sweep, studies and logs.
         text: the sweep.
+        longest_wait: seconds until a run is hit.
 
     Raises:
         SweepError: the undisturbed run failed, or a disturbed one hangs.
@@ -158,7 +162,7 @@ def chaos(kills: int, seed: int, console: Console, folder: Path, text: str = SWE
         raise SweepError(f"chaos: the undisturbed run failed: {' '.join((done.stdout + done.stderr).split())[-300:]}")
     expected = read_rows(undisturbed)
     console.print(f"Undisturbed: {len(expected)} networks in {duration(time.monotonic() - start)}.", highlight=False)
-    chance, tally = random.Random(seed), Tally(Counter())
+    chance, tally = random.Random(seed), Tally(Counter(), longest_wait=longest_wait)
     while tally.kills.total() < kills:
         out = folder / f"study-{tally.studies}"
         status: int | None = None

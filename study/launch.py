@@ -190,8 +190,8 @@ def _local_options(address: str | None) -> dict[str, Any]:
 
 def _quiet() -> None:
     """Ray and Tune talk at length about themselves; the study's own progress says what a user needs."""
-    for name in ("ray", "ray.tune", "ray.train"):
-        logging.getLogger(name).setLevel(logging.ERROR)
+    for name, level in (("ray", logging.ERROR), ("ray.train", logging.ERROR), ("ray.tune", logging.CRITICAL)):
+        logging.getLogger(name).setLevel(level)  # Tune's errors are tracebacks of trials, which the run names in a line
     warnings.filterwarnings("ignore", category=FutureWarning, module="ray")
 
 

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,11 +22,11 @@ import yaml
 from study.checkpoint import Checkpoint, key_of, place_of
 from study.plan import Block, make_plan
 from study.rows import read_rows
+from study.storage import exists, location
 from study.sweep_file import parse_sweep
 from study.trial import rows_of, run_block
-from tests.study.conftest import ENVIRONMENT, ROOT, SMALL
-
-Watched = dict[str, object]
+from tests.study.conftest import ENVIRONMENT, ROOT, SMALL, study
+from tests.study.network import CREDENTIALS, object_storage
 
 KINDS = {
     "full batch": {},
@@ -51,6 +52,9 @@ def block_of(changes: dict[str, object]) -> Block:
             sweep["settings"][name] = value
     cell = make_plan(parse_sweep(sweep)).cell("large")
     return Block(cell, cell.draws[:3])
+
+
+OUTAGE_SECONDS = 20  # longer than anything but storage is waited for
 
 
 class Died(Exception):
@@ -174,3 +178,55 @@ def test_a_poison_cell_is_reported_and_the_rest_completes(
     assert "12 of 14 networks are finished" in printed
     assert "Traceback" not in printed
     same_up_to_time(read_rows(out), read_rows(small_run[0]))
+
+
+def test_a_full_disk_at_the_row_write_loses_nothing_that_was_written(
+    small_sweep: Path, small_run: tuple[Path, str], tmp_path: Path
+) -> None:
+    """A real small disk; its rows would need some 150 kB."""
+    out = tmp_path / "out"
+    (out / "rows").mkdir(parents=True)
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(out / "rows")], capture_output=True).returncode:
+        pytest.skip("mounting a small disk needs root")
+    try:
+        full = study("run", small_sweep, "--out", out, "--wandb", "disabled", "--set", "compute.block=1")
+        assert full.returncode == 1, full.stdout + full.stderr
+        assert "No space left on device" in full.stdout
+        assert "the same command goes on from there" in full.stdout
+        assert not list((out / "rows").rglob("*.tmp"))
+        before = {path: path.read_bytes() for path in (out / "rows").rglob("*.parquet")}
+        assert 0 < len(before) < 12
+        subprocess.run(["mount", "-o", "remount,size=8m", str(out / "rows")], check=True)
+        again = study("run", small_sweep, "--out", out, "--wandb", "disabled", "--set", "compute.block=1")
+        assert again.returncode == 0, again.stdout + again.stderr
+        assert all(path.read_bytes() == data for path, data in before.items())
+        same_up_to_time(read_rows(out), read_rows(small_run[0]))
+    finally:
+        subprocess.run(["umount", str(out / "rows")], check=True)
+
+
+def test_storage_that_is_away_when_rows_are_to_be_written(
+    small_sweep: Path, small_run: tuple[Path, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in (CREDENTIALS | {"HOME": str(tmp_path)}).items():
+        monkeypatch.setenv(name, value)
+        monkeypatch.setitem(ENVIRONMENT, name, value)
+    with object_storage() as storage:
+        uri = storage.uri("away")
+        command = [sys.executable, "-m", "study", "run", str(small_sweep), "--out", uri, "--wandb", "disabled"]
+        process = subprocess.Popen(
+            command, cwd=ROOT, env=ENVIRONMENT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        )
+        deadline = time.monotonic() + 120
+        while not exists(location(uri) / "sweep.json"):
+            assert time.monotonic() < deadline
+            assert process.poll() is None
+            time.sleep(0.1)
+        time.sleep(1)  # the plan is made
+        storage.wire.cut()
+        time.sleep(OUTAGE_SECONDS)
+        assert process.poll() is None
+        storage.wire.mend()
+        printed, _ = process.communicate(timeout=300)
+        assert process.returncode == 0, printed
+        same_up_to_time(read_rows(location(uri)), read_rows(small_run[0]))
