@@ -131,7 +131,7 @@ def same(left: Any, right: Any) -> bool:
         return False
     for name in left.index:
         one, other = left[name], right[name]
-        if str(name).startswith(("loss_", "curve_", "structure_")):
+        if str(name).startswith(("loss_", "curve_", "structure_")) and not isinstance(one, str):
             if not np.allclose(np.asarray(one, float), np.asarray(other, float), rtol=TOLERANCE, atol=1e-9, equal_nan=True):
                 return False
         elif str(np.asarray(one).tolist()) != str(np.asarray(other).tolist()):  # every digit, and NaN like NaN
