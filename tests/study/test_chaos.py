@@ -54,7 +54,7 @@ def test_what_is_wrong_with_rows_is_counted(small_sweep: Path, small_run: tuple[
     out, plan, expected = tmp_path / "out", make_plan(load_sweep(small_sweep)), read_rows(small_run[0])
 
     def counted() -> tuple[int, int, int]:
-        tally = Tally(Counter())
+        tally = Tally(Counter(), 1)
         compare(expected, out, plan, tally)
         return tally.missing, tally.duplicated, tally.changed
 
