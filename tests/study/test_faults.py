@@ -132,8 +132,13 @@ def workers_of(session: int) -> list[int]:
     return found
 
 
-def same_up_to_time(ours: pd.DataFrame, theirs: pd.DataFrame) -> None:
-    pd.testing.assert_frame_equal(ours, theirs, check_exact=False, rtol=1e-5)
+def same_networks(ours: pd.DataFrame, undisturbed: Path, seeds: int = 6) -> None:
+    """The undisturbed rows of the first seeds: the same networks, exactly but for losses."""
+    expected = read_rows(undisturbed)
+    expected = expected[expected["seed"] < seeds].reset_index(drop=True)
+    trained = [name for name in expected if name.startswith(("loss_", "curve_"))]
+    pd.testing.assert_frame_equal(ours.drop(columns=trained), expected.drop(columns=trained), check_exact=True)
+    pd.testing.assert_frame_equal(ours[trained], expected[trained], check_exact=False, rtol=1e-5)
 
 
 def test_a_poison_cell_is_reported_and_the_rest_completes(
@@ -141,6 +146,7 @@ def test_a_poison_cell_is_reported_and_the_rest_completes(
 ) -> None:
     """One cell wants more memory than there is: its workers are killed as the kernel would, every time."""
     sweep = yaml.safe_load(SMALL)
+    sweep["seeds"] = 2
     sweep["cells"]["poison"] = {"train_patterns": 4000, "test_patterns": 4000, "hidden_units": 20000, "seeds": [0]}
     sweep["cells"]["greedy"] = {"train_patterns": 100000, "test_patterns": 100000, "seeds": [0]}
     file = tmp_path / "poison.yaml"
@@ -175,32 +181,33 @@ def test_a_poison_cell_is_reported_and_the_rest_completes(
     assert "failed: poison/0-0:" in printed
     assert "4 tries" in printed
     assert "failed: greedy/0-0:" in printed
-    assert "12 of 14 networks are finished" in printed
+    assert "4 of 6 networks are finished" in printed
     assert "Traceback" not in printed
-    same_up_to_time(read_rows(out), read_rows(small_run[0]))
+    same_networks(read_rows(out), small_run[0], seeds=2)
 
 
 def test_a_full_disk_at_the_row_write_loses_nothing_that_was_written(
     small_sweep: Path, small_run: tuple[Path, str], tmp_path: Path
 ) -> None:
-    """A real small disk; its rows would need some 150 kB."""
+    """A real small disk: a row of this sweep is a file of 20 kB, and there are four."""
     out = tmp_path / "out"
     (out / "rows").mkdir(parents=True)
     if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(out / "rows")], capture_output=True).returncode:
         pytest.skip("mounting a small disk needs root")
+    command = small_sweep, "--out", out, "--wandb", "disabled", "--set", "compute.block=1", "seeds=2"
     try:
-        full = study("run", small_sweep, "--out", out, "--wandb", "disabled", "--set", "compute.block=1")
+        full = study("run", *command)
         assert full.returncode == 1, full.stdout + full.stderr
         assert "No space left on device" in full.stdout
         assert "the same command goes on from there" in full.stdout
         assert not list((out / "rows").rglob("*.tmp"))
         before = {path: path.read_bytes() for path in (out / "rows").rglob("*.parquet")}
-        assert 0 < len(before) < 12
+        assert 0 < len(before) < 4
         subprocess.run(["mount", "-o", "remount,size=8m", str(out / "rows")], check=True)
-        again = study("run", small_sweep, "--out", out, "--wandb", "disabled", "--set", "compute.block=1")
+        again = study("run", *command)
         assert again.returncode == 0, again.stdout + again.stderr
         assert all(path.read_bytes() == data for path, data in before.items())
-        same_up_to_time(read_rows(out), read_rows(small_run[0]))
+        same_networks(read_rows(out), small_run[0], seeds=2)
     finally:
         subprocess.run(["umount", str(out / "rows")], check=True)
 
@@ -229,4 +236,4 @@ def test_storage_that_is_away_when_rows_are_to_be_written(
         storage.wire.mend()
         printed, _ = process.communicate(timeout=300)
         assert process.returncode == 0, printed
-        same_up_to_time(read_rows(location(uri)), read_rows(small_run[0]))
+        same_networks(read_rows(location(uri)), small_run[0])
