@@ -54,7 +54,8 @@ class Tally:
     """What was done and found so far."""
 
     kills: Counter[str]
-    longest_wait: float
+    start_seconds: float = 0.0  # of the undisturbed run, until its first worker
+    work_seconds: float = 0.0  # of the same, from there to its end
     runs: int = 0
     studies: int = 0
     missing: int = 0
@@ -76,30 +77,42 @@ def _finish(process: subprocess.Popen[str], known: set[tuple[int, str]]) -> None
 
 
 def disturbed_run(sweep: Path, out: Path, wanted: int, chance: random.Random, tally: Tally) -> int | None:
-    """Run the command once and kill something in it at random moments.
+    """Run the command once and kill something in it at random moments, unless `wanted` kills have hit already.
+
+    Half of the moments are counted from the start of the command, half from its first worker, since starting takes longer
+    than the work. After a kill that the command survives another moment is drawn.
 
     Returns:
         its exit status; None where the driver itself was killed.
 
     Raises:
-        SweepError: it neither ended nor could be killed.
+        SweepError: it did not end.
     """
     log = out.with_suffix(".log").open("a", encoding="utf-8")
     process = subprocess.Popen(_command(sweep, out), stdout=log, stderr=log, text=True, start_new_session=True)
     tally.runs += 1
     known: set[tuple[int, str]] = set()
-    start, wait, kind = time.monotonic(), chance.uniform(1, tally.longest_wait), chance.choice(VICTIMS)
+    start = time.monotonic()
+    at_work: float | None = None
+    starting, kind = chance.random() < 0.5, chance.choice(VICTIMS)
+    moment = start + chance.uniform(0, tally.start_seconds) if starting else None
     try:
         while process.poll() is None:
-            time.sleep(0.05)
-            if time.monotonic() - start > LONGEST_RUN:
+            time.sleep(0.1)
+            now, among = time.monotonic(), of_run(process.pid, known)
+            if now - start > LONGEST_RUN:
                 raise SweepError(f"chaos: the command did not end within {duration(LONGEST_RUN)}; see its log")
-            if tally.kills.total() >= wanted or time.monotonic() - start < wait:
+            if at_work is None and victims("worker", process.pid, among):
+                at_work = now
+            if moment is None and at_work is not None:
+                moment = now + chance.uniform(0, tally.work_seconds)
+            if tally.kills.total() >= wanted or moment is None or now < moment:
                 continue
-            if (found := victims(kind, process.pid, of_run(process.pid, known))) and kill(chance.choice(found)):
+            if (found := victims(kind, process.pid, among)) and kill(chance.choice(found)):
                 tally.kills[kind] += 1
-                wait += chance.uniform(1, tally.longest_wait / 2)
-                kind = chance.choice(VICTIMS)
+                moment, kind = None, chance.choice(VICTIMS)
+        if not wanted and at_work is not None:
+            tally.start_seconds, tally.work_seconds = at_work - start, time.monotonic() - at_work
         return None if process.returncode == -signal.SIGKILL else process.returncode
     finally:
         if process.poll() is None:
@@ -138,15 +151,12 @@ def same(left: Any, right: Any) -> bool:
     return True
 
 
-def chaos(
-    kills: int, seed: int, console: Console, folder: Path, text: str = SWEEP, longest_wait: float | None = None
-) -> dict[str, Any]:
+def chaos(kills: int, seed: int, console: Console, folder: Path, text: str = SWEEP) -> dict[str, Any]:
     """Kill until `kills` kills have hit and the study that was hit last is finished.
 
     Args:
         folder: for sweep, studies and logs.
         text: the sweep.
-        longest_wait: seconds until a run is hit; what the undisturbed run took, unless given.
 
     Raises:
         SweepError: the undisturbed run failed, or a disturbed one hangs.
@@ -156,12 +166,11 @@ def chaos(
     sweep.write_text(text, encoding="utf-8")
     plan = make_plan(load_sweep(sweep))
     undisturbed = folder / "undisturbed"
-    done = subprocess.run(_command(sweep, undisturbed), capture_output=True, text=True, timeout=LONGEST_RUN)
-    if done.returncode:
-        raise SweepError(f"chaos: the undisturbed run failed: {' '.join((done.stdout + done.stderr).split())[-300:]}")
+    chance, tally = random.Random(seed), Tally(Counter())
+    if disturbed_run(sweep, undisturbed, 0, chance, tally):
+        raise SweepError("chaos: the undisturbed run failed; see its log")
     expected = read_rows(undisturbed)
     console.print(f"Undisturbed: {len(expected)} networks in {duration(time.monotonic() - start)}.", highlight=False)
-    chance, tally = random.Random(seed), Tally(Counter(), longest_wait or time.monotonic() - start)
     while tally.kills.total() < kills:
         out = folder / f"study-{tally.studies}"
         status: int | None = None

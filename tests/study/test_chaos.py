@@ -34,7 +34,7 @@ def clean(numbers: dict[str, object]) -> None:
 
 
 def test_kills_lose_nothing(tmp_path: Path) -> None:
-    numbers = chaos(2, seed=3, console=Console(quiet=True), folder=tmp_path, text=small_text(), longest_wait=8)
+    numbers = chaos(2, seed=3, console=Console(quiet=True), folder=tmp_path, text=small_text())
     assert numbers["kills"] == sum(numbers["by_kind"].values()) == 2
     assert numbers["runs"] > 1
     clean(numbers)
@@ -54,7 +54,7 @@ def test_what_is_wrong_with_rows_is_counted(small_sweep: Path, small_run: tuple[
     out, plan, expected = tmp_path / "out", make_plan(load_sweep(small_sweep)), read_rows(small_run[0])
 
     def counted() -> tuple[int, int, int]:
-        tally = Tally(Counter(), 1)
+        tally = Tally(Counter())
         compare(expected, out, plan, tally)
         return tally.missing, tally.duplicated, tally.changed
 
