@@ -27,7 +27,7 @@ examples:
   python -m study run sweeps/linear.yaml                    the linear validation, with its figures
   python -m study run sweeps/paper.yaml --set seeds=40 --out results/paper40
   python -m study analyse results/paper                     all tables again, from the rows
-  python -m study report results/paper                      report.html and every figure
+  python -m study report results/paper results/linear       report.html and every figure of the paper
   python -m study export results/paper --cell large --seed 3 --to large-3.npz
   python -m study attribute results/paper --cell standard_lr large_lr --seed 3 --to attribution-3
   python -m study chaos --kills 30                          kill a study at random, resume, compare: nothing lost
@@ -78,7 +78,9 @@ def _parser() -> argparse.ArgumentParser:
     page = commands.add_parser(
         "report", formatter_class=plain, help="one self-contained HTML page with every figure and table", description=REPORT
     )
-    page.add_argument("out", type=location, metavar="DIR")
+    page.add_argument(
+        "folders", nargs="+", type=location, metavar="DIR", help="a study; after it, a linear study to show beside it"
+    )
     page.add_argument(
         "--contrast",
         metavar="NAME",
@@ -143,8 +145,9 @@ such rows: they need cell, seed, silhouette_<estimator> and loss_<phase>_test or
 
 REPORT = """\
 Write DIR/report.html (one file, no network, for desktop, phone and print) and DIR/figures/*.svg, *.png: everything that
-the rows of the folder allow. A figure that cannot be drawn is listed with the reason. Rows made elsewhere will do; what
-they do not say is given as unknown."""
+the rows of the folder allow. A second folder with a study of the linear network adds its figures and tables to the page of
+the first; a linear study alone gets a page too. A figure that cannot be drawn is listed with the reason. Rows made
+elsewhere will do; what they do not say is given as unknown."""
 
 EXPORT = """\
 Train one network of a study again and write, as float arrays:
@@ -249,7 +252,7 @@ def _analyse(options: argparse.Namespace, console: Console) -> int:
 def _report(options: argparse.Namespace, console: Console) -> int:
     from study.report.build import build_report
 
-    build_report(options.out, options.contrast, console)
+    build_report(options.folders, options.contrast, console)
     return 0
 
 

@@ -104,7 +104,7 @@ def write(numbers: dict[str, Any], out: Path) -> list[Path]:
     """`figure_1.svg`, `figure_1.png`, `one_step.json` and `curves.csv` in an existing folder."""
     import pandas as pd
 
-    from study.figures.figure_1 import figure_1
+    from study.figures.figure_1 import panels
     from study.figures.style import save
 
     columns = {name: values for name, values in numbers["curves"].items() if name not in ("influence", "weighted")}
@@ -113,7 +113,7 @@ def write(numbers: dict[str, Any], out: Path) -> list[Path]:
     as_json, as_csv = out / "one_step.json", out / "curves.csv"
     as_json.write_text(json.dumps(numbers, indent=1, allow_nan=False) + "\n", encoding="utf-8")
     pd.DataFrame(columns).to_csv(as_csv, index=False)
-    return [*save(figure_1(numbers), out, "figure_1"), as_json, as_csv]
+    return [*save(panels(numbers), out, "figure_1"), as_json, as_csv]
 
 
 def _sheet(numbers: dict[str, Any]) -> Any:

@@ -34,8 +34,7 @@ def _general(analysis: dict[str, Any]) -> Iterator[Sheet]:
 
 
 def write_analysis(out: Path, analysis: dict[str, Any]) -> list[Path]:
-    """`analysis.json`, its results as a flat `analysis.csv`, every table of both outcomes as `analysis.md`, and `figures/`
-    where structure was measured during training."""
+    """`analysis.json`, its results as a flat `analysis.csv`, every table of both outcomes as `analysis.md`."""
     as_json, as_csv, as_markdown = (out / f"analysis.{kind}" for kind in ("json", "csv", "md"))
     as_json.write_text(json.dumps(analysis, indent=1, allow_nan=False) + "\n", encoding="utf-8")
     pd.DataFrame(analysis["results"]).to_csv(as_csv, index=False)
@@ -45,9 +44,4 @@ def write_analysis(out: Path, analysis: dict[str, Any]) -> list[Path]:
         parts += [markdown(sheet) for sheet in sheets(analysis, outcome, everything=True)]
     parts += [*map(markdown, over_time_sheets(analysis, everything=True)), *over_time_notes(analysis)]
     as_markdown.write_text("\n\n".join(parts), encoding="utf-8")
-    pictures: list[Path] = []
-    if analysis.get("over_time"):
-        from study.figures.over_time import write_figures  # late: matplotlib takes a second that most analyses need not spend
-
-        pictures = write_figures(out / "figures", analysis["over_time"])
-    return [as_json, as_csv, as_markdown, *(path for path in pictures if path.suffix == ".png")]
+    return [as_json, as_csv, as_markdown]

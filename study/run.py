@@ -209,6 +209,10 @@ def report(plan: Plan | None, out: Location, console: Console) -> None:
     analysis = analysed(frame, plan, out)
     with as_folder(out) as folder:
         files = _below(folder, write_analysis(folder, analysis))
+        if analysis["over_time"] and analysis["results"]:
+            from study.figures.training import write_figures  # late, as above
+
+            files += _below(folder, write_figures(folder, frame, analysis, plan))
     print_analysis(console, analysis)
     _print_places(out, files, console)
 

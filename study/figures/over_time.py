@@ -1,10 +1,8 @@
-"""Pictures of structure during training: until when silhouettes predict, and the course of structure by condition."""
+"""Until when does the silhouette predict? Its correlation with final losses against the step at which it is measured."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Any
 
 import matplotlib.pyplot as plt
@@ -12,36 +10,69 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from study.figures.style import save
+from study.figures.curves import steps_axis
+from study.figures.study import Drawn, Missing, Study, listed
+from study.figures.style import CYCLE, GREY, WIDTH
+from study.over_time_sheets import clear_steps
 
-LABELS = {
-    "cka": "CKA with t = 0",
-    "cosine": "cosine with t = 0",
-    "velocity": "kernel velocity\n(per unit of log step)",
-    "alignment": "kernel-target alignment",
-    "effective_rank": "effective rank",
-}
+NOTHING = "the rows hold no structure measured during training (set settings.structure_records)"
+PAPER = "the silhouette is measured at t = 0 only."
 
 
-def correlation_figure(curves: Sequence[dict[str, Any]]) -> Figure:
-    """The centred correlation against the step of measurement, for the curves of one contrast and outcome: a column per phase
-    of measurement, a row per phase of the final loss; bars are pointwise intervals, bands hold for all steps at once."""
-    measured, losses = (list(dict.fromkeys(curve[key] for curve in curves)) for key in ("measured", "phase"))
-    figure, axes = _grid(len(losses), len(measured))
-    for row, loss in enumerate(losses):
-        for column, phase in enumerate(measured):
+def over_time(study: Study) -> Drawn | Missing:
+    """A column per phase of measurement, a row per phase and outcome of the loss, a curve per estimator."""
+    found = study.analysis.get("over_time")
+    if not found:
+        return Missing(NOTHING)
+    curves = [curve for curve in found["curves"] if curve["contrast"] == study.contrast]
+    if not curves:
+        reasons = [f"{out['measured']}: {out['reason']}" for out in found["left_out"] if out["contrast"] == study.contrast]
+        return Missing(f"{study.contrast} has no curves ({'; '.join(reasons) or 'no silhouettes measured during training'})")
+    figure = _panels(curves)
+    sizes = sorted({curve["n"] for curve in curves})
+    count = " to ".join(map(str, sizes[:: max(len(sizes) - 1, 1)]))
+    out = max(curve["left_out_diverged"] + curve["left_out_undefined"] for curve in curves)
+    texts = [_told(curve) for curve in curves if clear_steps(curve)]
+    clear = f"The band excludes zero somewhere on {len(texts)} of {len(curves)} curves"
+    here = f"{clear}{': ' if texts else '.'}{'; '.join(texts)}{'.' if texts else ''}"
+    others = [name for name in study.analysis["contrasts"] if name != study.contrast]
+    title = "Until when does the silhouette predict?"
+    caption = (
+        f"{study.contrast}: correlation of pair differences (centred r) of the silhouette, measured at a step of a phase "
+        f"(columns), with those of a final loss (rows). n = {count} pairs"
+        f"{f', up to {out} more left out (diverged or undefined)' if out else ''}. Bars: pointwise, "
+        f"{study.analysis['interval']}. Shaded: {found['band']}; not corrected for the number of curves. "
+        f"{f'Not shown: {listed(others)} (`report --contrast`). ' if others else ''}{study.source}"
+    )
+    return Drawn(figure, title, caption, f"{title} {here} {_ends(curves, study.outcome)}", PAPER, here)
+
+
+def _panels(curves: Sequence[dict[str, Any]]) -> Figure:
+    measured = list(dict.fromkeys(curve["measured"] for curve in curves))
+    losses = list(dict.fromkeys((curve["phase"], curve["outcome"]) for curve in curves))
+    size = (max(WIDTH, 2.2 * len(measured)), 1.9 * len(losses) + 0.6)
+    figure, axes = plt.subplots(
+        len(losses), len(measured), figsize=size, sharex="col", sharey=True, squeeze=False, layout="constrained"
+    )
+    estimators = list(dict.fromkeys(curve["estimator"] for curve in curves))
+    for row, (phase, outcome) in enumerate(losses):
+        for column, where in enumerate(measured):
             axis = axes[row, column]
-            here = [c for c in curves if (c["measured"], c["phase"]) == (phase, loss)]
-            if not here:
-                axis.set_visible(False)
-                continue
-            for number, curve in enumerate(here):
-                _correlation(axis, curve, f"C{number}")
-            axis.axhline(0, color="0.4", linewidth=0.8, linestyle=":")
-            axis.set(ylim=(-1, 1), ylabel=f"centred r with final\n{loss} {here[0]['outcome']} loss")
-            axis.set_title(f"silhouette measured in {phase}, {here[0]['n']} pairs", fontsize=9)
-            _log_steps(axis, here[0]["steps"])
-    figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside upper center", ncols=4)
+            here = [c for c in curves if (c["measured"], c["phase"], c["outcome"]) == (where, phase, outcome)]
+            axis.set_visible(bool(here))
+            for curve in here:
+                _correlation(axis, curve, CYCLE[estimators.index(curve["estimator"]) % len(CYCLE)])
+            axis.axhline(0, color=GREY, linewidth=0.8)
+            axis.set_ylim(-1, 1)
+            axis.tick_params(labelleft=column == 0 or not axes[row, 0].get_visible())
+            if here:
+                axis.set_title(f"in {where}; final {phase} {outcome} loss")
+                axis.set_xlim(right=1.2 * max(here[0]["steps"][-1], 1))
+                steps_axis(axis)
+        axes[row, 0].set_ylabel("centred r")
+    for axis in axes[-1]:
+        axis.set_xlabel("step of the phase")
+    figure.legend(*axes[-1, -1].get_legend_handles_labels(), loc="outside upper center", ncols=4)
     return figure
 
 
@@ -52,49 +83,23 @@ def _correlation(axis: Axes, curve: dict[str, Any], colour: str) -> None:
     axis.fill_between(curve["steps"], r["band_low"], r["band_high"], color=colour, alpha=0.15, linewidth=0)
 
 
-def course_figure(courses: Sequence[dict[str, Any]]) -> Figure:
-    """Every measure over training, a row per measure and a column per phase: median and 10 to 90 % of each cell's networks."""
-    phases, measures = (list(dict.fromkeys(course[key] for course in courses)) for key in ("phase", "measure"))
-    figure, axes = _grid(len(measures), len(phases))
-    for row, measure in enumerate(measures):
-        for column, phase in enumerate(phases):
-            axis = axes[row, column]
-            for course in (c for c in courses if (c["phase"], c["measure"]) == (phase, measure)):
-                low, middle, high = (np.array(course[part], dtype=float) for part in ("q10", "median", "q90"))
-                (line,) = axis.plot(course["steps"], middle, marker="o", markersize=3, label=course["cell"])
-                axis.fill_between(course["steps"], low, high, color=line.get_color(), alpha=0.2, linewidth=0)
-                _log_steps(axis, course["steps"])
-            if row == 0:
-                axis.set_title(phase, fontsize=9)
-            if column == 0:
-                axis.set_ylabel(LABELS.get(measure, measure.replace("_", "\n", 1)))
-    figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside upper center", ncols=4)
-    return figure
+def _name(curve: dict[str, Any]) -> str:
+    return f"{curve['estimator']} in {curve['measured']}, {curve['phase']} {curve['outcome']} loss"
 
 
-def _grid(rows: int, columns: int) -> tuple[Figure, np.ndarray]:
-    return plt.subplots(rows, columns, figsize=(4 * columns, 2.4 * rows), squeeze=False, layout="constrained")
+def _told(curve: dict[str, Any]) -> str:
+    """The steps at which a curve can be told from zero, with the sign."""
+    values = dict(zip(curve["steps"], curve["centred"]["value"], strict=True))
+    return f"{_name(curve)} at step {', '.join(f'{s:,} ({values[s]:.2f})' for s in clear_steps(curve))}"
 
 
-def _log_steps(axis: Axes, steps: Sequence[int]) -> None:
-    """A logarithmic axis that still has a place for step 0."""
-    axis.set_xscale("symlog", linthresh=1, linscale=0.5)
-    axis.set(xlim=(0, max(steps) * 1.1), xlabel="step")
-    axis.set_xticks([0, *(10**k for k in range(len(str(max(steps)))))])
-    axis.minorticks_off()
-
-
-def write_figures(folder: Path, over_time: dict[str, Any]) -> list[Path]:
-    """`over_time_<contrast>_<outcome>` for every contrast and outcome, and `over_time_structure`, as SVG and PNG."""
-    paths: list[Path] = []
-    for name, curves in _by_contrast(over_time["curves"]):
-        paths += save(correlation_figure(curves), folder, name)
-    if over_time["cells"]:
-        paths += save(course_figure(over_time["cells"]), folder, "over_time_structure")
-    return paths
-
-
-def _by_contrast(curves: Sequence[dict[str, Any]]) -> Iterator[tuple[str, list[dict[str, Any]]]]:
-    for contrast, outcome in dict.fromkeys((curve["contrast"], curve["outcome"]) for curve in curves):
-        name = re.sub(r"[^A-Za-z0-9_.=+-]+", "_", f"over_time_{contrast}_{outcome}")
-        yield name, [c for c in curves if (c["contrast"], c["outcome"]) == (contrast, outcome)]
+def _ends(curves: Sequence[dict[str, Any]], outcome: str) -> str:
+    """The first and the last correlation of every curve of an outcome, for readers who do not see them."""
+    texts = []
+    for curve in curves:
+        if curve["outcome"] == outcome:
+            ends = [
+                "undefined" if curve["centred"]["value"][k] is None else f"{curve['centred']['value'][k]:.2f}" for k in (0, -1)
+            ]
+            texts.append(f"{_name(curve)}: {ends[0]} at step {curve['steps'][0]:,}, {ends[1]} at step {curve['steps'][-1]:,}")
+    return f"Centred r: {'; '.join(texts)}."

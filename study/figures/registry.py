@@ -9,24 +9,48 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
+from study.figures.figure_1 import figure_1
+from study.figures.figure_2 import figure_2
+from study.figures.figure_3 import figure_3
+from study.figures.figure_4 import figure_4
+from study.figures.figure_5 import figure_5
+from study.figures.figure_7 import figure_7
+from study.figures.figure_8 import figure_8
+from study.figures.figure_9 import figure_9
 from study.figures.figure_10 import figure_10
+from study.figures.figure_11 import figure_11
+from study.figures.figure_12 import figure_12
+from study.figures.figure_13 import figure_13
+from study.figures.figure_14 import figure_14
+from study.figures.figure_15 import figure_15
+from study.figures.figure_16 import figure_16
 from study.figures.figure_17 import figure_17
 from study.figures.figure_18 import figure_18
 from study.figures.figure_19 import figure_19
+from study.figures.figure_20 import figure_20
 from study.figures.forest import forest
+from study.figures.half_times import half_times
+from study.figures.over_time import over_time
 from study.figures.predictors import predictors
 from study.figures.scale_map import scale_map
 from study.figures.scatter import scatter
 from study.figures.shift import shift
+from study.figures.structure import structure
 from study.figures.study import Drawn, Missing, Study
 
 FIGURES: tuple[Callable[[Study], Drawn | Missing], ...] = (
-    scatter, shift, forest, predictors, scale_map,
-    figure_10, figure_17, figure_18, figure_19,
+    scatter, shift, forest, predictors, scale_map, over_time, structure,
+    figure_1, figure_2, figure_3, figure_4, figure_5,
+    figure_7, figure_8, figure_9, figure_10,
+    figure_11, figure_12, figure_13, figure_14, half_times,
+    figure_15, figure_16, figure_17, figure_18, figure_19, figure_20,
 )  # fmt: skip
+
+# Those of the linear network: a report of a linear study alone has no others.
+LINEAR = (figure_2, figure_3, figure_4, figure_5, figure_11, figure_12, figure_13, figure_14, half_times)
 
 
 def draw_all(study: Study) -> Iterator[tuple[str, Drawn | Missing]]:
     """Every figure by name, one at a time; who takes it closes it."""
-    for function in FIGURES:
+    for function in LINEAR if study.is_linear else FIGURES:
         yield function.__name__, function(study)

@@ -52,7 +52,8 @@ class Study:
         rows: one per network, as `study.rows.read_rows` gives them.
         analysis: as `study.analysis.analyse` gives it.
         plan: None for rows made elsewhere.
-        contrast: the contrast that figures of one contrast show.
+        contrast: the contrast that figures of one contrast show; "" for a linear study.
+        beside: a study of the linear network that the report shows beside this one.
     """
 
     folder: Location
@@ -60,6 +61,17 @@ class Study:
     analysis: dict[str, Any]
     plan: Plan | None
     contrast: str
+    beside: Study | None = None
+
+    @property
+    def is_linear(self) -> bool:
+        """Whether the networks are linear: other rows, scores instead of contrasts (`study.linear_analysis`)."""
+        return self.analysis.get("network") == "linear"
+
+    @property
+    def linear_study(self) -> Study | None:
+        """The linear study that a report shows: this one, or the one beside it."""
+        return self if self.is_linear else self.beside
 
     @property
     def predictor(self) -> str:
@@ -128,6 +140,14 @@ class Study:
     def _results(self) -> dict[tuple[str, ...], dict[str, Any]]:
         names = ("contrast", "phase", "outcome", "predictor", "statistic")
         return {tuple(result[name] for name in names): result for result in self.analysis["results"]}
+
+
+def leading_contrast(analysis: dict[str, Any]) -> str:
+    """The contrast that figures of one contrast show unless told otherwise: the primary's where it has results, else the
+    first."""
+    compared = list(dict.fromkeys(result["contrast"] for result in analysis["results"]))
+    leading = analysis["primary"]["contrast"] if analysis["primary"] else compared[0]
+    return str(leading if leading in compared else compared[0])
 
 
 def short(predictor: str) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,15 +13,17 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 from rich.console import Console
 
-from study.analysis import SCHEMA
 from study.figures.registry import draw_all
 from study.figures.study import Drawn, Missing, Study
 from study.figures.style import save
-from study.folder import FILE, stored_plan
+from study.over_time_sheets import over_time_notes
+from study.report.linear_view import METHODS, linear_groups, linear_main, linear_sentence
+from study.report.read import read_studies
 from study.report.svg import inline
 from study.report.view import (
+    Group,
     contrasts_sheet,
-    diverged_sheet,
+    diverged_part,
     environment_sheet,
     main_sheet,
     rerun_sheet,
@@ -31,13 +32,10 @@ from study.report.view import (
     table_groups,
     verdict_rows,
 )
-from study.rows import RowsError, read_rows
-from study.run import analysed
 from study.storage import Location, as_folder
-from study.sweep import SweepError
 from study.tables import notes, rules, sentence, verdict_sheet
 
-HEADLINE = "scatter"
+HEADLINES = ("scatter", "figure_5")  # of a multitask study, of a linear one
 QUESTION = "Can we predict, before training, what a network will learn and how well it will do?"
 
 
@@ -51,18 +49,20 @@ class Picture:
     svg: Markup
 
 
-def build_report(out: Location, contrast: str | None, console: Console) -> Location:
-    """Write `report.html` and `figures/*.svg, *.png` into a study's folder.
+def build_report(folders: Sequence[Location], contrast: str | None, console: Console) -> Location:
+    """Write `report.html` and `figures/*.svg, *.png` into the first folder.
 
     Args:
+        folders: a study, and where wanted a linear study beside it; or a linear study alone.
         contrast: what figures of a single contrast show; None for the primary comparison's, or the first.
 
     Raises:
         RowsError: no usable rows, or nothing to compare.
-        SweepError: the stored sweep is not valid, or there is no such contrast.
+        SweepError: a stored sweep is not valid, there is no such contrast, or the folders do not make a page.
     """
-    study = read_study(out, contrast)
-    console.print(f"{len(study.rows)} networks of {study.name}; drawing figures ...", highlight=False, markup=False)
+    out, study = folders[0], read_studies(folders, contrast)
+    beside = f" and {len(study.beside.rows)} of {study.beside.name}" if study.beside else ""
+    console.print(f"{len(study.rows)} networks of {study.name}{beside}; drawing figures ...", highlight=False, markup=False)
     with as_folder(out) as folder:
         pictures, missing = _pictures(study, folder / "figures")
         (folder / "report.html").write_text(_page(study, pictures, missing), encoding="utf-8")
@@ -71,36 +71,6 @@ def build_report(out: Location, contrast: str | None, console: Console) -> Locat
         console.print(f"{name}: not drawn, because {why.reason}.", highlight=False, markup=False)
     console.print(f"{len(pictures)} figures. Files: {path}, {out / 'figures'}", highlight=False, markup=False, soft_wrap=True)
     return path
-
-
-def read_study(out: Location, contrast: str | None = None) -> Study:
-    """A folder's rows, plan and analysis; what is stored of the analysis is used where it is as new as the rows."""
-    plan = stored_plan(out)
-    frame = read_rows(out)
-    analysis = _stored_analysis(out) or analysed(frame, plan, out)
-    if contrast is not None and contrast not in analysis["contrasts"]:
-        raise SweepError(f"--contrast {contrast}: unknown; allowed: {', '.join(analysis['contrasts'])}")
-    if not analysis["results"]:
-        raise RowsError(f"{out}: no two cells that are to be compared have rows")
-    compared = list(dict.fromkeys(result["contrast"] for result in analysis["results"]))
-    leading = analysis["primary"]["contrast"] if analysis["primary"] else compared[0]
-    return Study(out, frame, analysis, plan, contrast or (leading if leading in compared else compared[0]))
-
-
-def _stored_analysis(out: Location) -> dict[str, Any] | None:
-    """`analysis.json`, unless something of the folder is newer or another version of this code wrote it; not from object
-    storage, where reading all rows takes longer than analysing them."""
-    if not isinstance(out, Path):
-        return None
-    path = out / "analysis.json"
-    sources = [*(out / "rows").rglob("*.parquet"), *out.glob(FILE)]
-    if not path.exists() or any(source.stat().st_mtime > path.stat().st_mtime for source in sources):
-        return None
-    try:
-        analysis = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
-    return analysis if isinstance(analysis, dict) and analysis.get("schema") == SCHEMA else None
 
 
 def _pictures(study: Study, folder: Path) -> tuple[list[Picture], dict[str, Missing]]:
@@ -124,7 +94,6 @@ def _pictures(study: Study, folder: Path) -> tuple[list[Picture], dict[str, Miss
 
 
 def _page(study: Study, pictures: Sequence[Picture], missing: dict[str, Missing]) -> str:
-    analysis, sweep = study.analysis, study.plan.sweep if study.plan else None
     environment = Environment(
         loader=PackageLoader("study.report", "."),
         autoescape=True,
@@ -133,28 +102,55 @@ def _page(study: Study, pictures: Sequence[Picture], missing: dict[str, Missing]
         lstrip_blocks=True,
     )
     environment.filters["code"] = lambda text: Markup(re.sub(r"`([^`]*)`", r"<code>\1</code>", str(escape(text))))
-    headline = next((picture for picture in pictures if picture.name == HEADLINE), None)
-    return environment.get_template("template.html").render(
+    headline = next((picture for picture in pictures if picture.name == HEADLINES[study.is_linear]), None)
+    sweep = study.plan.sweep if study.plan else None
+    studies = [study, *([study.beside] if study.beside else [])]
+    parts = _linear_parts(study) if study.is_linear else _multitask_parts(study)
+    return environment.get_template("linear.html" if study.is_linear else "multitask.html").render(
         study=study,
+        beside=study.beside,
+        linear_methods=METHODS if study.beside else METHODS[0].upper() + METHODS[1:],
         question=(sweep.description if sweep else "") or QUESTION,
         known=sweep is not None,
-        sentence=sentence(analysis),
-        verdicts=verdict_rows(study),
-        every_verdict=verdict_sheet(analysis),
-        main=main_sheet(study),
         headline=headline,
         pictures=[picture for picture in pictures if picture is not headline],
         missing=missing,
         networks=len(study.rows),
         seeds=study.rows["seed"].nunique(),
         cells=study.rows["cell"].nunique(),
-        rules=rules(analysis),
-        notes=notes(analysis),
-        settings=[*settings_sheets(study), contrasts_sheet(study)],
-        groups=table_groups(study),
-        diverged=diverged_sheet(study),
-        divergence_known="diverged" in study.rows,
-        environment=environment_sheet(study),
-        rerun=rerun_sheet(study),
-        sweep_text=sweep_text(study),
+        diverged=[diverged_part(part) for part in studies],
+        environments=[environment_sheet(part) for part in studies],
+        reruns=[rerun_sheet(study), *([rerun_sheet(study.beside, "LINEAR")] if study.beside else [])],
+        sweep_texts={part.name: text for part in studies if (text := sweep_text(part))},
+        **parts,
     )
+
+
+def _multitask_parts(study: Study) -> dict[str, Any]:
+    """What a page of a multitask study says and lists, the linear study beside it at the end."""
+    analysis = study.analysis
+    settings, groups = [*settings_sheets(study), contrasts_sheet(study)], table_groups(study)
+    if study.beside:
+        settings += settings_sheets(study.beside)
+        groups += [Group("Linear network", [linear_main(study.beside)]), *linear_groups(study.beside)]
+    return {
+        "sentence": sentence(analysis),
+        "verdicts": verdict_rows(study),
+        "every_verdict": verdict_sheet(analysis),
+        "main": main_sheet(study),
+        "rules": rules(analysis),
+        "notes": [*notes(analysis), *over_time_notes(analysis)],
+        "settings": settings,
+        "groups": groups,
+    }
+
+
+def _linear_parts(study: Study) -> dict[str, Any]:
+    """The same of a linear study alone."""
+    return {
+        "sentence": linear_sentence(study),
+        "main": linear_main(study),
+        "notes": [],
+        "settings": settings_sheets(study),
+        "groups": linear_groups(study),
+    }

@@ -8,10 +8,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from study.figures.study import UNKNOWN, Study, short
+from study.linear_settings import LinearSettings
+from study.over_time_sheets import over_time_sheets
 from study.sheets import Sheet
 from study.statistics.verdicts import CLAIMS
 from study.sweep import Settings
 from study.tables import cell_sheet, number, p_text, pair_count, sheets, variance_sheet, with_interval
+
+SAID_ONCE = ("phase", "measured in", "final loss of", "pairs")  # of several rows, in the first of them
 
 
 @dataclass(frozen=True)
@@ -23,13 +27,11 @@ class Group:
 
 
 def filled(sheet: Sheet) -> Sheet:
-    """A table whose rows can be put in another order: a phase that is said once for several rows is said in each."""
-    if "phase" not in sheet.headings:
-        return sheet
-    column, rows, previous = list(sheet.headings).index("phase"), [], ""
+    """A table whose rows can be put in another order: what is said once for several rows is said in each."""
+    columns = [place for place, heading in enumerate(sheet.headings) if heading in SAID_ONCE]
+    rows: list[Sequence[str]] = []
     for row in sheet.rows:
-        previous = row[column] or previous
-        rows.append([*row[:column], previous, *row[column + 1 :]])
+        rows.append([text or (rows[-1][place] if rows and place in columns else "") for place, text in enumerate(row)])
     return Sheet(sheet.title, sheet.headings, rows, sheet.left, sheet.sections, sheet.strong)
 
 
@@ -69,6 +71,9 @@ def table_groups(study: Study) -> list[Group]:
         for sheet in sheets(analysis, outcome, everything=True):
             name = next((name for name in groups if name and sheet.title.startswith(f"{name}: ")), "")
             groups[name].append(filled(sheet))
+    for sheet in over_time_sheets(analysis, everything=True):
+        name = next((name for name in groups if name and sheet.title.startswith(f"{name}, ")), "")
+        groups[name].append(filled(sheet))
     named = [Group(f"Contrast {name}", tables) for name, tables in groups.items() if name]
     return [Group("All cells and contrasts", groups[""]), *named]
 
@@ -76,13 +81,14 @@ def table_groups(study: Study) -> list[Group]:
 def settings_sheets(study: Study) -> list[Sheet]:
     """Settings that all cells share, those in which they differ, and their phases, as the rows have them."""
     cells = [str(cell) for cell in study.rows["cell"].unique()]
-    known = {name: [_text(study.setting(cell, name)) for cell in cells] for name in Settings.model_fields}
+    fields = LinearSettings.model_fields if study.is_linear else Settings.model_fields
+    known = {name: [_text(study.setting(cell, name)) for cell in cells] for name in fields}
     shared = [[name, values[0]] for name, values in known.items() if len(set(values)) == 1]
     different = {name: values for name, values in known.items() if len(set(values)) > 1}
-    tables = [Sheet("Settings of all cells", ["setting", "value"], shared, 2)]
+    tables = [Sheet(f"Settings of all cells of {study.name}", ["setting", "value"], shared, 2)]
     if different:
         rows = [[cell, *(values[place] for values in different.values())] for place, cell in enumerate(cells)]
-        tables.append(Sheet("Settings in which cells differ", ["cell", *different], rows, 1 + len(different)))
+        tables.append(Sheet(f"Settings in which cells of {study.name} differ", ["cell", *different], rows, 1 + len(different)))
     phases = [
         [cell, p["name"], ", ".join(f"{c:g}" for c in p["task_counts"]), f"{p['steps']:,}", f"{p['learning_rate']:g}",
          "full" if p["batch_size"] is None else str(p["batch_size"]), _text(study.setting(cell, "cycles"))]
@@ -100,21 +106,42 @@ def _text(value: Any) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value).replace(",", ", ")
 
 
-def diverged_sheet(study: Study) -> Sheet | None:
-    """Every network that diverged, with what is known of it; None where there is none."""
-    if "diverged" not in study.rows:
-        return None
+@dataclass(frozen=True)
+class DivergedPart:
+    """What a page says of a study's diverged networks.
+
+    Attributes:
+        sheet: None where there are none.
+        known: whether the rows say.
+        leaves: what a diverged network is left out of.
+    """
+
+    name: str
+    networks: int
+    sheet: Sheet | None
+    known: bool
+    leaves: str
+
+
+def diverged_part(study: Study) -> DivergedPart:
+    """Every network that diverged, with what is known of it."""
+    leaves = "score of its cell" if study.is_linear else "comparison together with its partner"
+    known = "diverged" in study.rows
+    return DivergedPart(study.name, len(study.rows), _diverged_sheet(study) if known else None, known, leaves)
+
+
+def _diverged_sheet(study: Study) -> Sheet | None:
     rows = study.rows[study.rows["diverged"].astype("boolean").fillna(False).astype(bool)]
     if rows.empty:
         return None
     losses = [name for name in rows if name.startswith("loss_") and name.endswith(("_train", "_test"))]
+    numbers = losses if study.is_linear else [study.predictor, *losses]
     columns = [name for name in ("cell", "seed", "data_seed", "learning_rate", "init_scale") if name in rows]
     texts = [
-        [*(_text(row[name]) for name in columns), *(f"{row[name]:.3g}" for name in (study.predictor, *losses))]
-        for row in rows.to_dict("records")
+        [*(_text(row[name]) for name in columns), *(f"{row[name]:.3g}" for name in numbers)] for row in rows.to_dict("records")
     ]
-    title = f"Networks that diverged: {len(texts)} of {len(study.rows)}"
-    return Sheet(title, [*columns, study.predictor, *losses], texts, 1)
+    of = f" of {study.name}" if study.is_linear else ""
+    return Sheet(f"Networks{of} that diverged: {len(texts)} of {len(study.rows)}", [*columns, *numbers], texts, 1)
 
 
 def environment_sheet(study: Study) -> Sheet:
@@ -124,36 +151,46 @@ def environment_sheet(study: Study) -> Sheet:
     for name in names:
         for value, count in study.rows[name].fillna(UNKNOWN).value_counts().items():
             rows.append([str(name).removeprefix("version_").replace("_", "-"), str(value), str(count)])
-    return Sheet("What the rows were made with", ["what", "version", "networks"], rows or [["everything", UNKNOWN, "-"]], 2)
+    return Sheet(
+        f"What the rows of {study.name} were made with",
+        ["what", "version", "networks"],
+        rows or [["everything", UNKNOWN, "-"]],
+        2,
+    )
 
 
-def rerun_sheet(study: Study) -> Sheet:
-    """Which command gives each number again. DIR is the study's folder."""
+def rerun_sheet(study: Study, folder: str = "DIR") -> Sheet:
+    """Which command gives each number again.
+
+    Args:
+        folder: the word that stands for the study's folder.
+    """
     first = study.rows.iloc[0]
     rows = []
     for commit in study.values("commit") or [UNKNOWN]:
         dirty = " (it had uncommitted changes)" if commit.endswith("-dirty") else ""
         code = UNKNOWN if commit == UNKNOWN else f"git checkout {commit.removesuffix('-dirty')}"
         rows.append([f"the code that made the rows{dirty}", code])
-    if study.plan is not None:
-        again = "python -m study run DIR/sweep.json --out AGAIN"
-        rows += [
-            ["every row", again],
-            ["one pair, here the first seed", f"{again} --set 'seeds=[{first['seed']}]'"],
-            [
-                "weights, data, losses and silhouettes of one network",
-                f"python -m study export DIR --cell {first['cell']} --seed {first['seed']} --to network.npz",
-            ],
-        ]
-    else:
+    again = f"python -m study run {folder}/sweep.json --out AGAIN"
+    if study.plan is None:
         rows.append(["every row", "unknown: the folder holds no sweep.json, its rows were made elsewhere"])
-    chosen = f" --contrast {study.contrast}" if len(study.analysis["contrasts"]) > 1 else ""
-    rows += [
-        ["every table and statistic; one number each in analysis.csv", "python -m study analyse DIR"],
-        ["this report and its figures", f"python -m study report DIR{chosen}"],
-        ["how far the intervals can be trusted", "python -m study calibrate"],
-    ]
-    return Sheet("How to compute each number again", ["what", "command"], rows, 2)
+    else:
+        one = "one network of each cell" if study.is_linear else "one pair"
+        rows += [["every row", again], [f"{one}, here the first seed", f"{again} --set 'seeds=[{first['seed']}]'"]]
+    if study.plan is not None and not study.is_linear:
+        export = f"python -m study export {folder} --cell {first['cell']} --seed {first['seed']} --to network.npz"
+        rows.append(["weights, data, losses and silhouettes of one network", export])
+    rows.append(["every table and statistic; one number each in analysis.csv", f"python -m study analyse {folder}"])
+    if folder == "DIR":
+        beside = " LINEAR" if study.beside else ""
+        chosen = f" --contrast {study.contrast}" if len(study.analysis.get("contrasts", [])) > 1 else ""
+        rows.append(["this report and its figures", f"python -m study report DIR{beside}{chosen}"])
+    if not study.is_linear:
+        rows += [
+            ["figure 1", "python -m study one-step"],
+            ["how far the intervals can be trusted", "python -m study calibrate"],
+        ]
+    return Sheet(f"How to compute each number of {study.name} again", ["what", "command"], rows, 2)
 
 
 def contrasts_sheet(study: Study) -> Sheet:

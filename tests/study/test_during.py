@@ -233,7 +233,7 @@ def test_a_run_leaves_structure_in_rows_tables_pictures_and_kept_files(during_ru
         assert row["structure_estimators"] == "svd_right,ntk"
     assert len(list((out / "kept").rglob("*.parquet"))) == 4
     assert read_activity(out, "standard", Draw(0, 0), "single", "task")[1].shape == (3, 12, 20)
-    for name in ("over_time_small_test", "over_time_small_unseen", "over_time_structure"):
+    for name in ("over_time", "structure"):
         for kind in ("png", "svg"):
             assert (out / "figures" / f"{name}.{kind}").stat().st_size > 5000
     for text in (

@@ -5,12 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
 
 from study.contrasts import Contrast
-from study.figures.over_time import write_figures
+from study.figures.over_time import over_time as over_time_figure
+from study.figures.structure import structure
+from study.figures.study import Drawn, Missing, Study
 from study.over_time import measures_of, over_time, simultaneous_band
 from study.over_time_sheets import clear_steps, over_time_notes, over_time_sheets
 from study.statistics.pairs import Pairs
@@ -121,12 +124,46 @@ def test_courses_are_quantiles_over_networks_that_did_not_diverge() -> None:
         assert course[part][2] is None
 
 
-def test_pictures_are_drawn_for_every_contrast_and_outcome(tmp_path: Path) -> None:
-    found = over_time(rows(), (Contrast("c[x=1/2]", (("a", "b"),), {}),), 200)
-    assert found is not None
-    names = {path.name for path in write_figures(tmp_path, found)}
-    stems = ("over_time_c_x=1_2__test", "over_time_structure")
-    assert names == {f"{stem}.{kind}" for stem in stems for kind in ("png", "svg")}
+def study_of(frame: pd.DataFrame, **analysis: Any) -> Study:
+    known = {"outcomes": ["test"], "primary": None, "contrasts": {"c": [["a", "b"]]}, "interval": "95 % intervals"}
+    return Study(Path(), frame, known | analysis, None, "c")
+
+
+def test_pictures_say_until_when_the_band_excludes_zero() -> None:
+    found = over_time(rows(), CONTRAST, 500)
+    drawn = over_time_figure(study_of(rows(), over_time=found))
+    assert isinstance(drawn, Drawn)
+    assert len([axis for axis in drawn.figure.axes if axis.get_visible()]) == 3  # no loss of single after multi
+    lines = [line for axis in drawn.figure.axes for line in axis.lines if line.get_label() == "x"]
+    assert {tuple(line.get_xdata()) for line in lines} == {tuple(STEPS)}
+    value = curve(found)["centred"]["value"]
+    assert f"x in single, multi test loss at step 0 ({value[0]:.2f}), 1 ({value[1]:.2f})" in drawn.here
+    assert "n = 40 pairs." in drawn.caption
+    plt.close(drawn.figure)
+
+
+def test_pictures_of_structure_put_the_cells_of_the_contrast_first() -> None:
+    frame = rows()
+    drawn = structure(study_of(frame, over_time=over_time(frame, CONTRAST, 200), contrasts={"c": [["b", "a"]]}))
+    assert isinstance(drawn, Drawn)
+    assert [text.get_text() for text in drawn.figure.legends[0].get_texts()] == ["b", "a"]
+    middle = np.median([values[1] for values in frame["structure_multi_cka"][:40]])
+    (line,) = (line for line in drawn.figure.axes[3].lines if line.get_label() == "a")
+    assert line.get_ydata()[1] == pytest.approx(middle)
+    plt.close(drawn.figure)
+
+
+def test_pictures_that_cannot_be_drawn_say_why() -> None:
+    frame = rows()
+    for function in (over_time_figure, structure):
+        missing = function(study_of(frame, over_time=None))
+        assert isinstance(missing, Missing)
+        assert "settings.structure_records" in missing.reason
+    frame["structure_single_steps"] = [STEPS if cell == "a" else [0, 1, 20] for cell in frame["cell"]]
+    only_single = frame[[name for name in frame if not name.startswith("structure_multi")]]
+    missing = over_time_figure(study_of(frame, over_time=over_time(only_single, CONTRAST, 200)))
+    assert isinstance(missing, Missing)
+    assert "single: structure was measured at different steps" in missing.reason
 
 
 def pairs_at_steps(rng: np.random.Generator, n: int, r: np.ndarray, own: float) -> list[Pairs]:

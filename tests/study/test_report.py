@@ -21,14 +21,16 @@ import yaml
 from markupsafe import escape
 from selenium import webdriver
 
+from study import linear_trial
 from study.__main__ import _parser
 from study.figures.curves import pair_curves
-from study.figures.registry import FIGURES
+from study.figures.figure_5 import figure_5
+from study.figures.registry import FIGURES, LINEAR
 from study.figures.shift import shift_of
-from study.figures.study import Missing, Study
+from study.figures.study import Drawn, Missing, Study
 from study.folder import claim
 from study.plan import make_plan
-from study.report.build import read_study
+from study.report.read import read_studies, read_study
 from study.report.svg import inline
 from study.report.view import rerun_sheet
 from study.rows import write_rows
@@ -49,18 +51,33 @@ curricula:
       - {name: single, task_counts: [1], steps: 60}
       - {name: multi, task_counts: [1, 1, 1], steps: 60}
 settings: {curriculum: brief, hidden_units: 20, train_patterns: 60, test_patterns: 60, estimators: [eig, svd_right, inputs],
-  kmeans_repeats: 1}
+  kmeans_repeats: 1, structure_records: 2}
 grid: {init_scale: [1, 10], learning_rate: [0.01, 0.03]}
 contrasts:
   baseline: {first: "init_scale=1,learning_rate=0.01", second: "init_scale=10,learning_rate=0.01",
     paper: {single: {r20: -0.881}}}
   lr_tuned: {first: "init_scale=1,learning_rate=0.03", second: "init_scale=10,learning_rate=0.01"}
 """
+FEW = ("seeds=7", "compute.block=7", "settings.record_every=25", "cells.aligned={steps: 900}", "name=few")
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A real study that has what every figure needs, and its report. The large networks of seed 0 are marked as diverged."""
+def linear(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A real study of the linear network, without a report. Seed 1 of every cell is marked as diverged."""
+    out = tmp_path_factory.mktemp("report") / "linear"
+    plan = make_plan(load_sweep(ROOT / "sweeps" / "linear.yaml", FEW))
+    claim(out, plan.sweep)
+    for block in plan.blocks():
+        rows = linear_trial.rows_of(linear_trial.run_block(block), plan.sweep.name, {"commit": COMMIT})
+        rows[1]["diverged"] = True
+        write_rows(out, block, rows)
+    return out
+
+
+@pytest.fixture(scope="module")
+def folder(linear: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A real study that has what every figure needs, analysed, and its report with a linear study beside it. The large
+    networks of seed 0 are marked as diverged."""
     out = tmp_path_factory.mktemp("report") / "both"
     plan = make_plan(parse_sweep(yaml.safe_load(BOTH_REGIMES)))
     claim(out, plan.sweep)
@@ -69,14 +86,28 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         if block.draws[0].seed == 0 and block.cell.settings.init_scale == 10:
             rows[0]["diverged"] = True
         write_rows(out, block, rows)
-    done = study_here("report", out)
-    assert done.returncode == 0, done.stderr
+    for command in (("analyse", out), ("report", out, linear)):
+        done = study_here(*command)
+        assert done.returncode == 0, done.stderr
+        if command[0] == "analyse":
+            shutil.copytree(out / "figures", out / "analysed")
     return out
 
 
 @pytest.fixture(scope="module")
-def study(folder: Path) -> Study:
-    return read_study(folder)
+def linear_page(linear: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The report of the linear study alone."""
+    copy = tmp_path_factory.mktemp("report") / "alone"
+    shutil.copytree(linear, copy)
+    done = study_here("report", copy)
+    assert done.returncode == 0, done.stderr
+    assert "9 figures." in done.stdout
+    return copy / "report.html"
+
+
+@pytest.fixture(scope="module")
+def study(folder: Path, linear: Path) -> Study:
+    return read_studies([folder, linear])
 
 
 @pytest.fixture(scope="module")
@@ -123,7 +154,7 @@ def test_captions_name_n_sweep_and_commit(function: object, page: str) -> None:
     name = function.__name__  # type: ignore[attr-defined]
     caption = re.search(rf'<figure id="{name}">.*?<figcaption>(.*?)</figcaption>', page, re.DOTALL)
     assert caption is not None
-    assert f"Sweep both_regimes, commit {COMMIT[:12]}." in caption[1]
+    assert name == "figure_1" or f"Sweep {'few' if function in LINEAR else 'both_regimes'}, commit {COMMIT[:12]}." in caption[1]
     assert re.search(r"n (=|pairs:)[^.]*\d|cell of \d", caption[1])
     assert re.search(r"interval|[Bb]ars?: |Bands?: |In brackets|spread", caption[1])
 
@@ -176,7 +207,8 @@ def test_figures_say_what_a_study_lacks(study: Study) -> None:
     one["results"] = [r for r in study.analysis["results"] if r["contrast"] == "baseline" and r["predictor"].endswith("eig")]
     cells = names["baseline"][0]
     rows = study.rows[study.rows["cell"].isin(cells)].drop(columns=[c for c in study.rows if c.startswith("curve_")])
-    less = replace(study, rows=rows, analysis=one)
+    one["over_time"] = None
+    less = replace(study, rows=rows, analysis=one, beside=None)
     lacking = {}
     for function in FIGURES:
         drawn = function(less)
@@ -184,7 +216,11 @@ def test_figures_say_what_a_study_lacks(study: Study) -> None:
             lacking[function.__name__] = drawn.reason
         else:
             plt.close(drawn.figure)
-    assert set(lacking) == {"predictors", "scale_map", "figure_10", "figure_17", "figure_18", "figure_19"}
+    of_linear = {function.__name__ for function in LINEAR}
+    assert {"predictors", "scale_map", "over_time", "structure", "figure_10", "figure_17", "figure_18"} <= set(lacking)
+    assert of_linear < set(lacking)
+    assert all("run sweeps/linear.yaml" in lacking[name] for name in of_linear)
+    assert "settings.structure_records" in lacking["over_time"]
     assert "no loss curves" in lacking["figure_10"]
     assert "different learning rates" in lacking["figure_18"]
 
@@ -211,8 +247,16 @@ def test_rows_made_elsewhere_give_a_report_that_says_what_is_unknown(folder: Pat
         assert not (tmp_path / "figures" / f"{name}.svg").exists()
 
 
-def test_what_cannot_be_reported_is_refused_in_one_line(folder: Path, tmp_path: Path) -> None:
-    for arguments, words in (((tmp_path,), "has no rows"), ((folder, "--contrast", "none"), "allowed: baseline, lr_tuned")):
+def test_what_cannot_be_reported_is_refused_in_one_line(folder: Path, linear: Path, tmp_path: Path) -> None:
+    for arguments, words in (
+        ((tmp_path,), "has no rows"),
+        ((folder, "--contrast", "none"), "allowed: baseline, lr_tuned"),
+        ((linear, "--contrast", "baseline"), "has no contrasts"),
+        ((linear, folder), f"give it first: report {folder} {linear}"),
+        ((linear, linear), "a page shows one"),
+        ((folder, folder), "must be a linear study"),
+        ((folder, linear, linear), "one folder too many"),
+    ):
         done = study_here("report", *arguments)
         assert done.returncode == 2
         assert words in done.stderr
@@ -231,11 +275,61 @@ def test_the_commands_that_give_numbers_again_are_commands(study: Study, page: s
     assert commands[0] == f"git checkout {COMMIT}"
     assert all(str(escape(command)) in page for command in commands)
     ours = [shlex.split(command)[3:] for command in commands if command.startswith("python -m study ")]
-    assert [words[0] for words in ours] == ["run", "run", "export", "analyse", "report", "calibrate"]
+    assert [words[0] for words in ours] == ["run", "run", "export", "analyse", "report", "one-step", "calibrate"]
     for words in ours:
         _parser().parse_args(words)
     assignment = ours[1][ours[1].index("--set") + 1]
     assert seed_list(load_sweep(study.folder / "sweep.json", (assignment,)).seeds) == (0,)
+
+
+def test_analyse_and_report_draw_structure_as_the_same_files(folder: Path) -> None:
+    drawn = sorted((folder / "analysed").iterdir())
+    assert [path.name for path in drawn] == [f"{name}.{kind}" for name in ("over_time", "structure") for kind in ("png", "svg")]
+    for path in drawn:
+        assert path.read_bytes() == (folder / "figures" / path.name).read_bytes(), path.name
+
+
+def test_the_page_holds_the_tables_of_structure_and_of_the_linear_study(page: str) -> None:
+    for words in (
+        "baseline, unseen loss, svd_right: the silhouette during training against final losses",
+        "Silhouettes during training: the band of the centred r excludes zero somewhere on",
+        "source: steps, medians over seeds; out: later than the end",
+        "Networks of few that diverged: 3 of 21",
+        "python -m study report DIR LINEAR",
+        "python -m study run LINEAR/sweep.json",
+    ):
+        assert words in page, words
+
+
+def test_a_linear_study_alone_has_a_page(linear_page: Path) -> None:
+    text = linear_page.read_text(encoding="utf-8")
+    parsed = Resources(text)
+    names = [function.__name__ for function in LINEAR]
+    assert sorted(re.findall(r'<figure id="(\w+)">', text)) == sorted(names)
+    assert [address for address in parsed.addresses if not address.startswith(("#", "data:"))] == []
+    assert len(parsed.ids) == len(set(parsed.ids))
+    assert (parsed.captions, parsed.headings_without_scope) == (parsed.tables, 0)
+    assert all(len(alt) > 60 for alt in parsed.alts)
+    for words in (
+        "Does the eNTK say which mode",
+        "Networks of few that diverged: 3 of 21",
+        "python -m study run DIR/sweep.json",
+    ):
+        assert words in text
+    for words in ("silhouette", "Not drawn", "centred r"):
+        assert words not in text
+
+
+def test_words_of_linear_figures_are_the_scores_of_the_cell_they_show(study: Study) -> None:
+    """The sweep's first cell, not the first by name; n leaves out the diverged seed."""
+    assert study.beside is not None
+    rows = study.beside.rows
+    kept = rows[(rows["cell"] == "source") & ~rows["diverged"]]
+    drawn = figure_5(study)
+    assert isinstance(drawn, Drawn)
+    plt.close(drawn.figure)
+    assert "n = 6 seeds of the cell source, 1 more left out because the network diverged." in drawn.caption
+    assert f"switches to mode 2 at step {kept['score_switch_2'].median():.0f} [" in drawn.here
 
 
 def test_inline_svg_is_its_own_and_follows_the_theme() -> None:
@@ -396,3 +490,17 @@ def test_paper_shows_everything(browser: webdriver.Chrome) -> None:
     assert browser.execute_script('return document.querySelectorAll("details:not([open])").length') == 0
     browser.execute_script('dispatchEvent(new Event("afterprint"))')
     assert browser.execute_script('return document.querySelectorAll("details:not([open])").length') > 0
+
+
+def test_chromium_shows_the_page_of_a_linear_study(browser: webdriver.Chrome, folder: Path, linear_page: Path) -> None:
+    try:
+        browser.get(linear_page.as_uri())
+        assert browser.get_log("browser") == []
+        for width in (380, 1280):
+            look(browser, width)
+            assert browser.execute_script(OVERFLOWING) == []
+            figures = browser.execute_script(RENDERED)
+            assert {figure["name"] for figure in figures} == {function.__name__ for function in LINEAR}
+            assert all(min(figure["wide"], figure["high"]) > 100 and figure["drawn"] > 5 for figure in figures)
+    finally:
+        browser.get((folder / "report.html").as_uri())

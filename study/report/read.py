@@ -1,0 +1,74 @@
+"""Folders as studies: which one the page is of, and which linear study it shows beside it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from study.analysis import SCHEMA
+from study.figures.study import Study, leading_contrast
+from study.folder import FILE, stored_plan
+from study.linear_analysis import analyse_linear, is_linear
+from study.rows import RowsError, read_rows
+from study.run import analysed
+from study.storage import Location
+from study.sweep import SweepError
+
+
+def read_studies(folders: Sequence[Location], contrast: str | None = None) -> Study:
+    """The study of the first folder, with the linear study of the second beside it.
+
+    Raises:
+        RowsError: no usable rows, or nothing to compare.
+        SweepError: a stored sweep is not valid, there is no such contrast, or the folders do not make a page.
+    """
+    first, *others = folders
+    study = read_study(first, contrast)
+    if len(others) > 1:
+        raise SweepError(f"{others[1]}: one folder too many; allowed: a study, and one linear study beside it")
+    if not others:
+        return study
+    beside = read_study(others[0])
+    if not beside.is_linear:
+        why = f"give it first: report {others[0]} {first}" if study.is_linear else "the second folder must be a linear study"
+        raise SweepError(f"{others[0]}: is not a study of the linear network; {why}")
+    if study.is_linear:
+        raise SweepError(f"{others[0]}: is a second study of the linear network; a page shows one")
+    return replace(study, beside=beside)
+
+
+def read_study(out: Location, contrast: str | None = None) -> Study:
+    """A folder's rows, plan and analysis; what is stored of the analysis is used where it is as new as the rows."""
+    plan = stored_plan(out)
+    frame = read_rows(out)
+    if is_linear(frame):
+        if contrast is not None:
+            raise SweepError(f"--contrast {contrast}: {out} is a study of the linear network, which has no contrasts")
+        if lacking := sorted({"marks", "diverged"} - set(frame)):
+            raise RowsError(f"{out}: rows of the linear network need a column {lacking[0]}")
+        return Study(out, frame, analyse_linear(frame), plan, "")
+    analysis = _stored_analysis(out) or analysed(frame, plan, out)
+    if contrast is not None and contrast not in analysis["contrasts"]:
+        raise SweepError(f"--contrast {contrast}: unknown; allowed: {', '.join(analysis['contrasts'])}")
+    if not analysis["results"]:
+        raise RowsError(f"{out}: no two cells that are to be compared have rows")
+    return Study(out, frame, analysis, plan, contrast or leading_contrast(analysis))
+
+
+def _stored_analysis(out: Location) -> dict[str, Any] | None:
+    """`analysis.json`, unless something of the folder is newer or another version of this code wrote it; not from object
+    storage, where reading all rows takes longer than analysing them."""
+    if not isinstance(out, Path):
+        return None
+    path = out / "analysis.json"
+    sources = [*(out / "rows").rglob("*.parquet"), *out.glob(FILE)]
+    if not path.exists() or any(source.stat().st_mtime > path.stat().st_mtime for source in sources):
+        return None
+    try:
+        analysis = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return analysis if isinstance(analysis, dict) and analysis.get("schema") == SCHEMA else None
