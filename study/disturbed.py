@@ -184,8 +184,8 @@ def chaos(kills: int, seed: int, console: Console, folder: Path, text: str = SWE
         tally.studies += 1
         compare(expected, out, plan, tally)
         console.print(
-            f"{tally.kills.total()} of {kills} kills, {tally.studies} studies finished, "
-            f"{duration(time.monotonic() - start)} so far.",
+            f"{tally.kills.total()} of {kills} kills, {tally.studies} studies finished, {tally.missing} rows missing, "
+            f"{tally.duplicated} duplicated, {tally.changed} changed; {duration(time.monotonic() - start)} so far.",
             highlight=False,
         )
     return {
