@@ -140,7 +140,10 @@ def launch(
     _LIVE["progress"] = progress
     try:
         if owned:
-            ray.init(address=address or "local", log_to_driver=False, logging_level="ERROR", **_local_options(address))
+            try:
+                ray.init(address=address or "local", log_to_driver=False, logging_level="ERROR", **_local_options(address))
+            except (RuntimeError, OSError) as error:  # one of its processes died on the way, or the cluster went away
+                return Outcome({"Ray": f"did not start ({' '.join(str(error).split())[:200]})"}, None, False)
         compute = plan.sweep.compute
         trainable = tune.with_parameters(
             run_trial,
