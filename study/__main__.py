@@ -11,7 +11,8 @@ from typing import NoReturn
 
 from rich.console import Console
 
-from study import one_step
+from study import chaos, one_step
+from study.storage import StorageError, location
 
 REFUSED, FAILED = 2, 1
 
@@ -29,6 +30,7 @@ examples:
   python -m study report results/paper results/linear       report.html and every figure of the paper
   python -m study export results/paper --cell large --seed 3 --to large-3.npz
   python -m study attribute results/paper --cell standard_lr large_lr --seed 3 --to attribution-3
+  python -m study chaos --kills 30                          kill a study at random, resume, compare: nothing lost
   python -m study bench train                               ours against nn.Module and torch.func.vmap
 
 exit status: 0 done; 2 refused before any work, with one line that says why; 1 anything else."""
@@ -49,7 +51,10 @@ def _parser() -> argparse.ArgumentParser:
 
     run = commands.add_parser("run", formatter_class=plain, help="run a sweep, or go on with it", description=RUN)
     run.add_argument("sweep", type=Path, metavar="SWEEP.yaml")
-    run.add_argument("--out", type=Path, metavar="DIR", help="folder of the study (default: results/<name of the sweep>)")
+    run.add_argument(
+        "--out", type=location, metavar="DIR",
+        help="folder of the study, or a URI such as s3://bucket/prefix (default: results/<name of the sweep>)",
+    )  # fmt: skip
     run.add_argument(
         "--set", action="append", default=[], metavar="KEY=VALUE", dest="assignments",
         help="override a field of the sweep file, nested fields with dots; several may follow. "
@@ -65,7 +70,7 @@ def _parser() -> argparse.ArgumentParser:
     analyse = commands.add_parser(
         "analyse", formatter_class=plain, help="rebuild every table from the rows of a folder", description=ANALYSE
     )
-    analyse.add_argument("out", type=Path, metavar="DIR")
+    analyse.add_argument("out", type=location, metavar="DIR")
     analyse.add_argument(
         "--sweep", type=Path, metavar="SWEEP.yaml", help="take contrasts from this file (for rows made elsewhere)"
     )
@@ -74,7 +79,7 @@ def _parser() -> argparse.ArgumentParser:
         "report", formatter_class=plain, help="one self-contained HTML page with every figure and table", description=REPORT
     )
     page.add_argument(
-        "folders", nargs="+", type=Path, metavar="DIR", help="a study; after it, a linear study to show beside it"
+        "folders", nargs="+", type=location, metavar="DIR", help="a study; after it, a linear study to show beside it"
     )
     page.add_argument(
         "--contrast",
@@ -85,7 +90,7 @@ def _parser() -> argparse.ArgumentParser:
     export = commands.add_parser(
         "export", formatter_class=plain, help="one network's weights and data as .npz", description=EXPORT
     )
-    export.add_argument("out", type=Path, metavar="DIR")
+    export.add_argument("out", type=location, metavar="DIR")
     export.add_argument("--cell", required=True, metavar="NAME")
     export.add_argument("--seed", required=True, type=int, metavar="N")
     export.add_argument("--data-seed", type=int, metavar="N", help="in a crossed design (default: the first of the seed)")
@@ -119,6 +124,7 @@ def _parser() -> argparse.ArgumentParser:
     )
 
     one_step.add_command(commands)
+    chaos.add_command(commands)
 
     bench = commands.add_parser(
         "bench", formatter_class=plain, help="measure speed against a named baseline in the same run", description=BENCH
@@ -207,6 +213,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (SweepError, RowsError) as error:
         print(f"error: {error}", file=sys.stderr)
         return REFUSED
+    except StorageError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return FAILED
     except KeyboardInterrupt:
         print("stopped", file=sys.stderr)
         return FAILED
@@ -316,6 +325,7 @@ COMMANDS = {
     "power": _power,
     "calibrate": _calibrate,
     "one-step": one_step.command,
+    "chaos": chaos.command,
     "bench": _bench,
 }
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -16,6 +17,7 @@ from pntk.structure.activity import Groups, group_means, single_task_groups
 from pntk.structure.alignment import cka, cosine, target_alignment, velocity
 from pntk.structure.rank import effective_rank
 from pntk.structure.silhouette import ESTIMATORS, Clustering, Start, silhouettes
+from pntk.training.bookmarks import Bookmark
 from pntk.training.recorder import Visits, recorded_steps
 from study.plan import Cell, Draw
 
@@ -98,6 +100,21 @@ def kernel_of(start: Start) -> Array:
     return np.asarray(start.ntk.sum(axis=0))
 
 
+def _shown(networks: Networks) -> Networks:
+    """Networks as they are measured: contiguous, so that the last digit depends on the weights alone and not on how training
+    lays them out."""
+    return networks.map(lambda weights: weights.to(torch.float64).contiguous())
+
+
+def _finite(start: Start) -> bool:
+    return all(bool(weights.isfinite().all()) for weights in start.networks.weights)
+
+
+def _kernel(start: Start, like: Array) -> Array:
+    """The kernel of a network; NaN for one that is lost to numbers that are not finite."""
+    return kernel_of(start) if _finite(start) else np.full_like(like, np.nan)
+
+
 class Observer:
     """Measures a block in training. Networks come one after another on the CPU and all at once elsewhere."""
 
@@ -127,8 +144,13 @@ class Observer:
         self.records: dict[str, dict[int, dict[int, dict[str, float]]]] = {}
         self.snapshots: dict[int, list[tuple[str, int, NDArray[np.float32]]]] = {i: [] for i in self.kept_places}
 
-    def turn(self, phase: Phase) -> Visits | None:
-        """What to visit in the turn of a phase that is about to begin."""
+    def turn(self, phase: Phase, left: Mapping[int, Bookmark] | None = None) -> Visits | None:
+        """What to visit in the turn of a phase that is about to begin.
+
+        Args:
+            left: place in the block to where training of the networks from there on was left, at steps of records where
+                there are any, and is now taken up.
+        """
         settings = self.cell.settings
         offset = self.offsets.get(phase.name, 0)
         self.offsets[phase.name] = offset + phase.steps
@@ -148,12 +170,15 @@ class Observer:
             if untrained and step == 0:  # the networks of the t = 0 measurement, not yet rounded to training's precision
                 networks = self.initial.part(slice(first, first + len(networks)))
             drawn = self.data[phase.name][first : first + len(networks)]
-            if step == 0:
+            if first not in references:
                 origins = self.starts(self.initial.part(slice(first, first + len(networks))), drawn)
                 references.update((i, kernel_of(origin)) for i, origin in zip(places, origins, strict=True))
-            # Contiguous, so that the last digit depends on the weights alone and not on how training lays them out.
-            shown = networks.map(lambda weights: weights.to(torch.float64).contiguous())
-            for i, start in zip(places, self.starts(shown, drawn), strict=True):
+                if left is not None and step > 0:  # the last record was before training was left
+                    then = left[first]
+                    again = self.starts(_shown(then.networks), drawn)
+                    kernels = (_kernel(start, references[i]) for i, start in zip(places, again, strict=True))
+                    before.update((i, (kernel, then.step)) for i, kernel in zip(places, kernels, strict=True))
+            for i, start in zip(places, self.starts(_shown(networks), drawn), strict=True):
                 measures = self._measure(start, references[i], before, i, step)
                 self.records.setdefault(phase.name, {}).setdefault(i, {})[offset + step] = measures
                 if step == at[-1]:
@@ -167,8 +192,8 @@ class Observer:
     ) -> dict[str, float]:
         """All measures of one network; NaN for one that is lost to numbers that are not finite."""
         names = self.cell.settings.structure_estimators
-        if not all(bool(weights.isfinite().all()) for weights in start.networks.weights):
-            before[place] = np.full_like(reference, np.nan), step
+        if not _finite(start):
+            before[place] = _kernel(start, reference), step
             return dict.fromkeys([*(f"silhouette_{name}" for name in names), *KERNEL_MEASURES], float("nan"))
         kernel = kernel_of(start)
         last, last_step = before.get(place, (kernel, step))
@@ -188,6 +213,26 @@ class Observer:
             assert self.groups is not None
             means = group_means(networks.network(i - places.start), self.groups)[0]
             self.snapshots[i].append((phase, step, means.float().cpu().numpy()))
+
+    def known(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+        """All that was measured so far, as plain data and arrays."""
+        records = [
+            (phase, place, step, measures)
+            for phase, places in self.records.items()
+            for place, steps in places.items()
+            for step, measures in steps.items()
+        ]
+        taken = {place: shots for place, shots in self.snapshots.items() if shots}
+        plain = {"records": records, "snapshots": [(i, [shot[:2] for shot in shots]) for i, shots in taken.items()]}
+        return plain, {str(place): np.stack([shot[2] for shot in shots]) for place, shots in taken.items()}
+
+    def learn(self, plain: dict[str, Any], arrays: Mapping[str, np.ndarray]) -> None:
+        """Take up what `known` gave."""
+        for phase, place, step, measures in plain.get("records", []):
+            self.records.setdefault(phase, {}).setdefault(place, {})[step] = measures
+        for place, shots in plain.get("snapshots", []):
+            activity = arrays[str(place)]
+            self.snapshots[place] = [(phase, step, activity[k]) for k, (phase, step) in enumerate(shots)]
 
     def structure(self) -> dict[str, Structure]:
         """Phase name to the structure of the block."""

@@ -12,6 +12,7 @@ from pntk.tasks import encode
 from study.folder import check_file
 from study.plan import Block, Cell, Draw, Plan
 from study.rows import RowsError, read_rows
+from study.storage import Location
 from study.sweep import SweepError
 from study.threads import threads
 from study.trial import BlockResult, run_block
@@ -34,7 +35,7 @@ def _weights(prefix: str, networks: Networks) -> dict[str, np.ndarray]:
     return {f"{prefix}_{name}": w[0].cpu().numpy() for name, w in zip(WEIGHT_NAMES, networks.weights, strict=True)}
 
 
-def export(plan: Plan, out: Path, cell_name: str, seed: int, data_seed: int | None, to: Path) -> list[str]:
+def export(plan: Plan, out: Location, cell_name: str, seed: int, data_seed: int | None, to: Path) -> list[str]:
     """Train one network of a study again and write its weights and data.
 
     Returns:
@@ -79,7 +80,7 @@ def find_draw(cell: Cell, seed: int, data_seed: int | None = None) -> Draw:
     return draws[0]
 
 
-def _comparison(out: Path, cell: str, draw: Draw, result: BlockResult) -> str:
+def _comparison(out: Location, cell: str, draw: Draw, result: BlockResult) -> str:
     """How the losses of this training agree with those in the study's rows."""
     try:
         frame = read_rows(out)

@@ -3,36 +3,38 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
 from study.plan import Plan, make_plan
+from study.storage import Location, StorageError, exists, files, read_bytes, write_bytes
 from study.sweep import Sweep, SweepError
 from study.sweep_file import parse_sweep, read_text
 
 FILE = "sweep.json"
 LARGEST_STORED = 50_000_000  # bytes: a sweep file with every default and every seed spelled out
+FIRST_SECONDS = 20  # of patience with storage that was never reached: the URI may be wrong
 
 
-def claim(out: Path, sweep: Sweep) -> None:
+def claim(out: Location, sweep: Sweep) -> None:
     """Make the folder this sweep's, or check that it is.
 
     Raises:
         SweepError: the folder holds another configuration (with the first difference), foreign rows, or cannot be made.
     """
     try:
-        out.mkdir(parents=True, exist_ok=True)
-        check_links(out)
-        if (out / FILE).exists():
+        if isinstance(out, Path):
+            out.mkdir(parents=True, exist_ok=True)
+            check_links(out)
+        if exists(out / FILE, FIRST_SECONDS):
             there, here = stored_sweep(out).identity(), sweep.identity()
             if there != here:
                 raise SweepError(f"{out}: holds another configuration ({_difference(there, here)}); choose another --out")
-        elif any((out / "rows").rglob("*.parquet")):
+        elif files(out / "rows", ".parquet"):
             raise SweepError(f"{out}: has rows but no {FILE}, so they cannot be told to belong here; choose another --out")
-        temporary = out / f".{FILE}.{os.getpid()}.tmp"
-        temporary.write_text(sweep.model_dump_json(indent=1) + "\n", encoding="utf-8")
-        temporary.replace(out / FILE)
+        write_bytes(out / FILE, (sweep.model_dump_json(indent=1) + "\n").encode(), FIRST_SECONDS)
+    except StorageError as error:
+        raise SweepError(str(error)) from None
     except OSError as error:
         raise SweepError(f"{out}: cannot be used as --out ({error.strerror})") from None
 
@@ -62,7 +64,7 @@ def check_file(path: Path, option: str) -> None:
         raise SweepError(f"{option} {path}: the folder {path.parent} does not exist")
 
 
-def stored_sweep(out: Path) -> Sweep:
+def stored_sweep(out: Location) -> Sweep:
     """The sweep that a folder belongs to.
 
     Raises:
@@ -70,17 +72,22 @@ def stored_sweep(out: Path) -> Sweep:
     """
     path = out / FILE
     try:
-        raw = json.loads(read_text(path, LARGEST_STORED))
+        if isinstance(path, Path):
+            raw = json.loads(read_text(path, LARGEST_STORED))
+        else:
+            raw = json.loads(read_bytes(path, FIRST_SECONDS).decode())
+    except StorageError as error:
+        raise SweepError(str(error)) from None
     except RecursionError:
         raise SweepError(f"{path}: cannot be read (nested too deeply)") from None
-    except ValueError as error:  # not JSON, or a number of thousands of digits
+    except ValueError as error:  # not JSON, not UTF-8, or a number of thousands of digits
         raise SweepError(f"{path}: cannot be read ({error})") from None
     return parse_sweep(raw, str(path))
 
 
-def stored_plan(out: Path) -> Plan | None:
+def stored_plan(out: Location) -> Plan | None:
     """The plan that a folder belongs to; None for rows made elsewhere."""
-    return make_plan(stored_sweep(out)) if (out / FILE).exists() else None
+    return make_plan(stored_sweep(out)) if exists(out / FILE) else None
 
 
 def _difference(there: Any, here: Any, path: str = "") -> str:

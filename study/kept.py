@@ -10,8 +10,8 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Mapping
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -20,16 +20,17 @@ import pyarrow as pa
 from study.during import Kept
 from study.plan import Draw
 from study.rows import write_table
+from study.storage import Location, read_bytes
 
 
-def file_of(out: Path, cell: str, draw: Draw, what: str) -> Path:
+def file_of(out: Location, cell: str, draw: Draw, what: str) -> Location:
     """The file of one network; `what` is "activity" or "vectors"."""
     return out / "kept" / cell / f"{draw.seed}-{draw.data_seed}.{what}.parquet"
 
 
-def write_kept(out: Path, cell: str, kept: Mapping[Draw, Kept]) -> list[Path]:
+def write_kept(out: Location, cell: str, kept: Mapping[Draw, Kept]) -> list[Location]:
     """Write what a block keeps, each file whole or not at all."""
-    paths = []
+    paths: list[Location] = []
     for draw, one in kept.items():
         tables = {"activity": _activity_table(one), "vectors": _vector_table(one)}
         paths += [write_table(file_of(out, cell, draw, what), table) for what, table in tables.items()]
@@ -58,15 +59,16 @@ def _vector_table(kept: Kept) -> pa.Table:
     return pa.table(columns)
 
 
-def read_activity(out: Path, cell: str, draw: Draw, phase: str, kind: str) -> tuple[np.ndarray, np.ndarray]:
+def read_activity(out: Location, cell: str, draw: Draw, phase: str, kind: str) -> tuple[np.ndarray, np.ndarray]:
     """Steps (K,) and group means (K, G, H) of one phase and kind of groups."""
-    frame = pd.read_parquet(file_of(out, cell, draw, "activity"), filters=[("phase", "==", phase), ("kind", "==", kind)])
+    source = io.BytesIO(read_bytes(file_of(out, cell, draw, "activity")))
+    frame = pd.read_parquet(source, filters=[("phase", "==", phase), ("kind", "==", kind)])
     frame = frame.sort_values(["step", "group"])
     steps = frame["step"].unique()
     return steps, np.stack(frame["activity"].tolist()).reshape(len(steps), frame["group"].nunique(), -1)
 
 
-def read_vectors(out: Path, cell: str, draw: Draw) -> dict[str, np.ndarray]:
+def read_vectors(out: Location, cell: str, draw: Draw) -> dict[str, np.ndarray]:
     """`pattern` (M,), and every estimator's features (M, R)."""
-    frame = pd.read_parquet(file_of(out, cell, draw, "vectors"))
+    frame = pd.read_parquet(io.BytesIO(read_bytes(file_of(out, cell, draw, "vectors"))))
     return {str(name): np.stack(frame[name].tolist()) for name in frame.columns}

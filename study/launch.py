@@ -12,8 +12,8 @@ import os
 import time
 import warnings
 from collections.abc import Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import ray
@@ -22,17 +22,22 @@ from ray import tune
 from rich.console import Console
 
 from study import linear_trial, trial
+from study.checkpoint import Checkpoint, key_of, place_of
 from study.kept import write_kept
+from study.lock import holds
 from study.memory import SHARE, check_block, machine_memory
-from study.plan import Block, Draw, LinearCell, Plan
+from study.plan import Block, Cell, Draw, LinearCell, Plan
 from study.progress import LiveProgress
 from study.rows import finished, write_rows
+from study.storage import Location, local_folder, location, spelled
 from study.sweep import Tracking
 from study.threads import threads
 from study.tracking import log_trial, summary
 from study.trial import BlockResult
+from study.watch import watched
 
 SECONDS_BETWEEN_REPORTS = 2.0
+TRIES = 4  # of a trial whose worker or node died; a cell that kills its worker every time is given up and reported
 
 # Tune pickles its callbacks, so the progress that they feed stays behind in this process.
 _LIVE: dict[str, LiveProgress] = {}
@@ -60,10 +65,16 @@ def kind_of(block: Block[Any]) -> Any:
 
 
 def run_trial(
-    config: Mapping[str, Any], blocks: list[Block[Any]], out: str, sweep: str, tracking: Tracking, provenance: Mapping[str, str]
+    config: Mapping[str, Any],
+    blocks: list[Block[Any]],
+    out: str,
+    sweep: str,
+    tracking: Tracking,
+    provenance: Mapping[str, str],
+    driver: str,
 ) -> None:
     """The trainable: run the block that `config` names, write its rows, log it, report its summary."""
-    block, folder = blocks[config["block"]], Path(out)
+    block, folder = blocks[config["block"]], location(out)
     kind = kind_of(block)
     check_block(block, SHARE * machine_memory(), f"this worker's machine has {machine_memory() / 1e9:.3g} GB")
     done, reported = 0, time.monotonic()
@@ -75,23 +86,45 @@ def run_trial(
             reported = time.monotonic()
             tune.report({"work": done, "finished": 0, "label": block.label})
 
-    with threads(int(config["cpus"])):
-        result = kind.run_block(block, device="cuda" if config["gpus"] and torch.cuda.is_available() else "cpu", progress=tell)
-        rows = kind.rows_of(result, sweep, provenance)
-        if isinstance(result, BlockResult):
-            write_kept(folder, block.cell.name, result.kept)  # before the rows: a network with a row is finished
-        write_rows(folder, block, rows)
-        problem = log_trial(folder, sweep, tracking, result, rows)
-    total = kind.work_of(block.cell) * len(block.draws)
-    tune.report({"work": total, "finished": len(rows), "label": block.label, "tracking": problem or ""} | summary(rows))
+    work = kind.work_of(block.cell) * len(block.draws)
+    told: dict[str, Any] = {"work": work, "finished": 0, "label": block.label}
+    try:
+        device = "cuda" if config["gpus"] and torch.cuda.is_available() else "cpu"
+        with threads(int(config["cpus"])):
+            if isinstance(block.cell, Cell):
+                where, key = place_of(folder, block), key_of(block, device, provenance)
+                checkpoint = Checkpoint(where, key, config["checkpoint_seconds"]).read(block.cell.settings.bias)
+                result = trial.run_block(block, device, tell, checkpoint)
+            else:
+                result = kind.run_block(block, device, tell)
+            rows = kind.rows_of(result, sweep, provenance)
+            if driver and not holds(folder, driver):
+                raise RuntimeError(f"{folder}: another driver has taken over")
+            if isinstance(result, BlockResult):
+                write_kept(folder, block.cell.name, result.kept)  # before the rows: a network with a row is finished
+            write_rows(folder, block, rows)
+            if isinstance(block.cell, Cell):
+                checkpoint.remove()
+            problem = log_trial(local_folder(folder), sweep, tracking, result, rows)
+    except Exception as error:  # would be the same again, unlike the death of a worker, which Tune mends by another try
+        tune.report(told | {"failed": f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"})
+        return
+    tune.report(told | {"finished": len(rows), "tracking": problem or ""} | summary(rows))
 
 
 def launch(
-    plan: Plan, out: Path, tracking: Tracking, provenance: Mapping[str, str], console: Console, address: str | None = None
+    plan: Plan,
+    out: Location,
+    tracking: Tracking,
+    provenance: Mapping[str, str],
+    console: Console,
+    address: str | None = None,
+    driver: str = "",
 ) -> Outcome:
     """Run every block of the plan that has no rows yet.
 
     Args:
+        driver: who holds the folder's lock; trials of one that no longer does write nothing; empty for no lock.
         address: of a running Ray cluster; None starts a Ray of our own on this machine and never joins another.
     """
     done = finished(out)
@@ -109,32 +142,39 @@ def launch(
     _LIVE["progress"] = progress
     try:
         if owned:
-            ray.init(address=address or "local", log_to_driver=False, logging_level="ERROR", **_local_options(address))
+            try:
+                ray.init(address=address or "local", log_to_driver=False, logging_level="ERROR", **_local_options(address))
+            except (RuntimeError, OSError) as error:  # one of its processes died on the way, or the cluster went away
+                return Outcome({"Ray": f"did not start ({' '.join(str(error).split())[:200]})"}, None, False)
         compute = plan.sweep.compute
         trainable = tune.with_parameters(
             run_trial,
             blocks=blocks,
-            out=str(out.resolve()),
+            out=spelled(out),
             sweep=plan.sweep.name,
             tracking=tracking,
             provenance=dict(provenance),
+            driver=driver,
         )
         space = {
             "block": tune.grid_search(list(range(len(blocks)))), "cpus": compute.cpus_per_trial, "gpus": compute.gpus_per_trial,
+            "checkpoint_seconds": compute.checkpoint_seconds,
         }  # fmt: skip
         resources = {"cpu": compute.cpus_per_trial, "gpu": compute.gpus_per_trial}
-        grid = tune.Tuner(
+        tuner = tune.Tuner(
             tune.with_resources(trainable, resources),
             param_space=space,
             tune_config=tune.TuneConfig(reuse_actors=True),
             run_config=tune.RunConfig(
                 name=time.strftime("%Y-%m-%d_%H-%M-%S"),
-                storage_path=str((out / "ray").resolve()),
+                storage_path=str((local_folder(out) / "ray").resolve()),
                 callbacks=[_Feed()],
-                failure_config=tune.FailureConfig(max_failures=1),
+                failure_config=tune.FailureConfig(max_failures=TRIES - 1),
                 verbose=0,
             ),
-        ).fit()
+        )
+        with nullcontext() if address or not owned else watched(lambda why: _last_words(console, progress, why)):
+            grid = tuner.fit()
     except KeyboardInterrupt:
         return Outcome({}, None, True)
     finally:
@@ -144,14 +184,19 @@ def launch(
     return _outcome(grid, blocks, finished(out))
 
 
+def _last_words(console: Console, progress: LiveProgress, why: str) -> None:
+    progress.close()
+    console.print(f"Stopped: {why}; finished networks are kept, the same command goes on from there.", soft_wrap=True)
+
+
 def _local_options(address: str | None) -> dict[str, Any]:
     return {} if address else {"include_dashboard": False, "num_cpus": os.cpu_count()}
 
 
 def _quiet() -> None:
     """Ray and Tune talk at length about themselves; the study's own progress says what a user needs."""
-    for name in ("ray", "ray.tune", "ray.train"):
-        logging.getLogger(name).setLevel(logging.ERROR)
+    for name, level in (("ray", logging.ERROR), ("ray.train", logging.ERROR), ("ray.tune", logging.CRITICAL)):
+        logging.getLogger(name).setLevel(level)  # Tune's errors are tracebacks of trials, which the run names in a line
     warnings.filterwarnings("ignore", category=FutureWarning, module="ray")
 
 
@@ -160,7 +205,10 @@ def _outcome(grid: Any, blocks: list[Block[Any]], done: set[tuple[str, Draw]]) -
     failed, problems = {}, []
     for result in grid:
         if result.error is not None and result.config is not None:
-            failed[blocks[result.config["block"]].label] = str(result.error).strip().splitlines()[-1]
+            why = str(result.error).strip().splitlines()
+            failed[blocks[result.config["block"]].label] = f"{why[-1]} ({TRIES} tries)"
+        elif (result.metrics or {}).get("failed"):
+            failed[result.metrics["label"]] = result.metrics["failed"]
         if (result.metrics or {}).get("tracking"):
             problems.append(result.metrics["tracking"])
     unfinished = [b.label for b in blocks if any((b.cell.name, draw) not in done for draw in b.draws)]

@@ -7,8 +7,8 @@ Weights & Biases can be lost without losing a result.
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,10 @@ import pyarrow.parquet as pq
 
 from study.foreign import UNREADABLE, problem_of
 from study.plan import Block, Draw
+from study.storage import Location, files, read_bytes, write_bytes
 from study.sweep import plain_line
+
+READERS = 16  # files read at once from object storage, where each costs a round trip
 
 
 class RowsError(ValueError):
@@ -28,7 +31,7 @@ class RowsError(ValueError):
         super().__init__(plain_line(text))
 
 
-def file_of(out: Path, block: Block[Any]) -> Path:
+def file_of(out: Location, block: Block[Any]) -> Location:
     """The file of a block: the same for the same networks, so that a trial run twice replaces itself."""
     key = hashlib.sha256(repr([(d.seed, d.data_seed) for d in block.draws]).encode()).hexdigest()[:12]
     return out / "rows" / block.cell.name / f"{block.draws[0].seed}-{block.draws[-1].seed}-{key}.parquet"
@@ -41,28 +44,51 @@ def _type_of(name: str, value: Any) -> pa.DataType:
     return kinds[type(value)]
 
 
-def write_rows(out: Path, block: Block[Any], rows: Sequence[dict[str, Any]]) -> Path:
+def write_rows(out: Location, block: Block[Any], rows: Sequence[dict[str, Any]]) -> Location:
     """Write a block's rows so that a reader sees all of them or none, even after a crash or power loss."""
     schema = pa.schema([(name, _type_of(name, value)) for name, value in rows[0].items()])
     return write_table(file_of(out, block), pa.Table.from_pylist(list(rows), schema=schema))
 
 
-def write_table(path: Path, table: pa.Table) -> Path:
+def write_table(where: Location, table: pa.Table) -> Location:
     """Write a Parquet file, whole or not at all, over one that may be there."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    sink = pa.BufferOutputStream()
+    pq.write_table(table, sink, compression="zstd")
+    write_bytes(where, memoryview(sink.getvalue()))
+    return where
+
+
+def _table(where: Location, columns: Sequence[str] | None) -> pa.Table:
+    """One file's rows, those columns that it has.
+
+    Raises:
+        RowsError: it cannot be read, or has no key.
+    """
     try:
-        with temporary.open("wb") as sink:
-            pq.write_table(table, sink, compression="zstd")
-            sink.flush()
-            os.fsync(sink.fileno())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
-    return path
+        file = pq.ParquetFile(where if isinstance(where, Path) else pa.BufferReader(read_bytes(where)))
+        names = file.schema_arrow.names
+        if problem := problem_of(file):
+            raise RowsError(f"{where}: {problem}")
+        table = file.read(columns=None if columns is None else [name for name in columns if name in names])
+        table.validate(full=True)  # text that is no text, lists that point outside their file
+    except RowsError:
+        raise
+    except UNREADABLE as error:
+        raise RowsError(f"{where}: not a readable Parquet file ({error})") from None
+    if missing := {"cell", "seed"} - set(names):
+        raise RowsError(f"{where}: has no column {' or '.join(sorted(missing))}")
+    return table.replace_schema_metadata(None)  # such as an index that pandas would restore
 
 
-def read_rows(out: Path, columns: Sequence[str] | None = None) -> pd.DataFrame:
+def _tables(out: Location, columns: Sequence[str] | None) -> list[pa.Table]:
+    found = files(out / "rows", ".parquet")
+    if isinstance(out, Path):
+        return [_table(where, columns) for where in found]
+    with ThreadPoolExecutor(READERS) as pool:
+        return list(pool.map(lambda where: _table(where, columns), found))
+
+
+def read_rows(out: Location, columns: Sequence[str] | None = None) -> pd.DataFrame:
     """All rows of a folder, sorted by cell, seed and data seed; rows made elsewhere need only `cell` and `seed`.
 
     Args:
@@ -71,24 +97,7 @@ def read_rows(out: Path, columns: Sequence[str] | None = None) -> pd.DataFrame:
     Raises:
         RowsError: no rows, an unreadable file, a missing key column, or a network that occurs twice.
     """
-    tables = []
-    for path in sorted((out / "rows").rglob("*.parquet")):
-        if path.name.startswith("."):
-            continue
-        try:
-            file = pq.ParquetFile(path)
-            names = file.schema_arrow.names
-            if problem := problem_of(file):
-                raise RowsError(f"{path}: {problem}")
-            table = file.read(columns=None if columns is None else [name for name in columns if name in names])
-            table.validate(full=True)  # text that is no text, lists that point outside their file
-            tables.append(table.replace_schema_metadata(None))  # such as an index that pandas would restore
-        except RowsError:
-            raise
-        except UNREADABLE as error:
-            raise RowsError(f"{path}: not a readable Parquet file ({error})") from None
-        if missing := {"cell", "seed"} - set(names):
-            raise RowsError(f"{path}: has no column {' or '.join(sorted(missing))}")
+    tables = _tables(out, columns)
     if not tables:
         raise RowsError(f"{out}: has no rows (expected Parquet files in {out / 'rows'})")
     try:
@@ -103,7 +112,7 @@ def read_rows(out: Path, columns: Sequence[str] | None = None) -> pd.DataFrame:
     return frame.sort_values(["cell", "seed", "data_seed"], ignore_index=True)
 
 
-def _checked(frame: pd.DataFrame, out: Path) -> pd.DataFrame:
+def _checked(frame: pd.DataFrame, out: Location) -> pd.DataFrame:
     """Keys and numbers in the types that everything relies on.
 
     Raises:
@@ -129,9 +138,9 @@ def _checked(frame: pd.DataFrame, out: Path) -> pd.DataFrame:
     return frame
 
 
-def finished(out: Path) -> set[tuple[str, Draw]]:
+def finished(out: Location) -> set[tuple[str, Draw]]:
     """The networks that have a row."""
-    if not any((out / "rows").rglob("*.parquet")):
+    if not files(out / "rows", ".parquet"):
         return set()
     frame = read_rows(out, ["cell", "seed", "data_seed"])
     keys = zip(frame["cell"], frame["seed"], frame["data_seed"], strict=True)

@@ -15,10 +15,12 @@ from rich.console import Console
 
 from study import linear_trial
 from study.analysis import analyse
+from study.checkpoint import clear
 from study.comparisons import contrasts_of_rows, phases_of, predictors_of
 from study.cost import reference_seconds, steps_of_reference
 from study.folder import check_links, claim
 from study.linear_analysis import is_linear
+from study.lock import driving
 from study.memory import check_memory
 from study.output import print_analysis, write_analysis
 from study.plan import Block, Cell, LinearCell, Plan
@@ -27,6 +29,7 @@ from study.provenance import provenance
 from study.rows import RowsError, finished, read_rows
 from study.sheets import Sheet, print_sheet
 from study.statistics.power import expected_width
+from study.storage import Location, as_folder, local_folder
 from study.sweep import SweepError, Tracking
 from study.threads import threads
 from study.trial import work_of
@@ -59,7 +62,7 @@ def _plan_row(cell: Cell | LinearCell, ready: int) -> list[str]:
     return [cell.name, phases + cycles, rates, f"{cell.settings.init_scale:g}", cell.settings.scaled_layers, *networks]
 
 
-def print_plan(console: Console, plan: Plan, out: Path, address: str | None) -> None:
+def print_plan(console: Console, plan: Plan, out: Location, address: str | None) -> None:
     """What is going to be done, and how long it may take."""
     done = finished(out)
     cells = plan.cells if len(plan.cells) <= 30 else plan.cells[:30]
@@ -143,23 +146,28 @@ def check_resources(plan: Plan, address: str | None) -> None:
             raise SweepError(f"--address {address}: no Ray cluster answers there ({error.strerror or error})") from None
 
 
-def run(plan: Plan, out: Path, tracking: Tracking, address: str | None, console: Console) -> int:
+def run(plan: Plan, out: Location, tracking: Tracking, address: str | None, console: Console) -> int:
     """Do what the plan asks for and is not done yet, then analyse all rows.
 
     Returns:
         the exit status: 0 done, 1 not all done.
 
     Raises:
-        SweepError: the folder belongs to another configuration.
+        SweepError: the folder belongs to another configuration, or another driver is at it.
         RowsError: rows of the folder cannot be read.
     """
     check_resources(plan, address)
+    with driving(out) as driver:
+        return _run(plan, out, tracking, address, console, driver)
+
+
+def _run(plan: Plan, out: Location, tracking: Tracking, address: str | None, console: Console, driver: str) -> int:
     claim(out, plan.sweep)
     print_plan(console, plan, out, address)
     from study.launch import launch  # late: importing Ray takes seconds that a refused run need not spend
 
     start = time.monotonic()
-    outcome = launch(plan, out, tracking, provenance(), console, address)
+    outcome = launch(plan, out, tracking, provenance(), console, address, driver)
     if outcome.tracking_problem:
         console.print(f"warning: Weights & Biases: {outcome.tracking_problem}", highlight=False, markup=False)
     done = len(finished(out))
@@ -169,12 +177,13 @@ def run(plan: Plan, out: Path, tracking: Tracking, address: str | None, console:
         state = "Stopped" if outcome.interrupted else "Not complete"
         console.print(f"{state}: {done} of {plan.networks} networks are finished; the same command goes on from there.")
         return 1
+    clear(out)
     report(plan, out, console)
     console.print(f"Done in {duration(time.monotonic() - start)}.", highlight=False)
     return 0
 
 
-def analysed(frame: pd.DataFrame, plan: Plan | None, out: Path) -> dict[str, Any]:
+def analysed(frame: pd.DataFrame, plan: Plan | None, out: Location) -> dict[str, Any]:
     """The analysis of a folder's rows: the plan's contrasts, or every two cells that share seeds.
 
     Raises:
@@ -188,33 +197,41 @@ def analysed(frame: pd.DataFrame, plan: Plan | None, out: Path) -> dict[str, Any
     return analyse(frame, contrasts, plan.sweep.primary if plan is not None else None)
 
 
-def report(plan: Plan | None, out: Path, console: Console) -> None:
+def report(plan: Plan | None, out: Location, console: Console) -> None:
     """Analyse all rows of a folder, write the analysis and print it.
 
     Raises:
         RowsError: no usable rows, or nothing to compare.
     """
-    check_links(out)
+    if isinstance(out, Path):
+        check_links(out)
     frame = read_rows(out)
     if is_linear(frame):
         from study.linear_report import report_linear  # late: matplotlib takes a second that other studies need not spend
 
-        _print_places(out, report_linear(frame, out, console), console)
+        with as_folder(out) as folder:
+            files = _below(folder, report_linear(frame, folder, console))
+        _print_places(out, files, console)
         return
     analysis = analysed(frame, plan, out)
-    files = write_analysis(out, analysis)
-    if analysis["over_time"] and analysis["results"]:
-        from study.figures.training import write_figures  # late, as above
+    with as_folder(out) as folder:
+        files = _below(folder, write_analysis(folder, analysis))
+        if analysis["over_time"] and analysis["results"]:
+            from study.figures.training import write_figures  # late, as above
 
-        files += write_figures(out, frame, analysis, plan)
+            files += _below(folder, write_figures(folder, frame, analysis, plan))
     print_analysis(console, analysis)
     _print_places(out, files, console)
 
 
-def _print_places(out: Path, files: Sequence[Path], console: Console) -> None:
-    places = [f"rows: {out / 'rows'}", *(str(file) for file in files if file.parent == out)]
-    if any(file.parent != out for file in files):
+def _below(folder: Path, files: Sequence[Path]) -> list[str]:
+    return [str(file.relative_to(folder)) for file in files]
+
+
+def _print_places(out: Location, files: Sequence[str], console: Console) -> None:
+    places = [f"rows: {out / 'rows'}", *(str(out / file) for file in files if "/" not in file)]
+    if any("/" in file for file in files):
         places.append(f"figures: {out / 'figures'}")
-    if (out / "wandb").exists():
-        places.append(f"W&B: {out / 'wandb'}")
+    if (folder := local_folder(out) / "wandb").exists():
+        places.append(f"W&B: {folder}")
     console.print("Files: " + ", ".join(places), highlight=False, markup=False, soft_wrap=True)

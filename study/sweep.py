@@ -179,6 +179,7 @@ class Compute(_Strict):
 
     block: int = Field(default=5, ge=1)  # networks per trial
     cpus_per_trial: int = Field(default=1, ge=1)
+    checkpoint_seconds: float = Field(default=30.0, ge=0, allow_inf_nan=False)  # of work that a killed trial may lose
     gpus_per_trial: float = Field(default=0.0, ge=0, le=64, allow_inf_nan=False)
 
     @field_validator("gpus_per_trial")

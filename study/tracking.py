@@ -25,9 +25,12 @@ _UNREACHABLE: list[str] = []
 
 
 def log_trial(
-    out: Path, sweep: str, tracking: Tracking, result: BlockResult | LinearResult, rows: list[dict[str, Any]]
+    folder: Path, sweep: str, tracking: Tracking, result: BlockResult | LinearResult, rows: list[dict[str, Any]]
 ) -> str | None:
     """Log one trial.
+
+    Args:
+        folder: on this machine, for the files of W&B.
 
     Returns:
         None, or what went wrong in one line. An online run that cannot start is kept offline, to be synced later.
@@ -36,26 +39,26 @@ def log_trial(
         return None
     mode = "offline" if _UNREACHABLE else tracking.mode
     try:
-        _log(out, sweep, tracking, mode, result, rows)
+        _log(folder, sweep, tracking, mode, result, rows)
         return None
     except Exception as error:
         problem = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
     if mode == "online":
         _UNREACHABLE.append(problem)
         try:
-            _log(out, sweep, tracking, "offline", result, rows)
-            return f"{problem}; kept offline under {out / 'wandb'}, publish with `wandb sync`"
+            _log(folder, sweep, tracking, "offline", result, rows)
+            return f"{problem}; kept offline under {folder / 'wandb'}, publish with `wandb sync`"
         except Exception as error:
             problem += f"; offline too: {type(error).__name__}"
     return problem
 
 
 def _log(
-    out: Path, sweep: str, tracking: Tracking, mode: Any, result: BlockResult | LinearResult, rows: list[dict[str, Any]]
+    folder: Path, sweep: str, tracking: Tracking, mode: Any, result: BlockResult | LinearResult, rows: list[dict[str, Any]]
 ) -> None:
-    out.mkdir(parents=True, exist_ok=True)
-    os.environ.setdefault("WANDB_DATA_DIR", str(out / "wandb"))
-    os.environ.setdefault("WANDB_CACHE_DIR", str(out / "wandb" / "cache"))
+    folder.mkdir(parents=True, exist_ok=True)
+    os.environ.setdefault("WANDB_DATA_DIR", str(folder / "wandb"))
+    os.environ.setdefault("WANDB_CACHE_DIR", str(folder / "wandb" / "cache"))
     import wandb  # imported late: it reads the environment, and costs a second that an untracked trial saves
 
     cell = result.block.cell
@@ -66,7 +69,7 @@ def _log(
         job_type="trial",
         name=result.block.label,
         tags=[cell.name],
-        dir=str(out),
+        dir=str(folder),
         mode=mode,
         reinit="create_new",
         save_code=False,
@@ -98,9 +101,9 @@ def _curve_points(result: BlockResult | LinearResult) -> Iterator[dict[str, floa
             yield point
 
 
-def _structure_points(result: BlockResult) -> Iterator[dict[str, float]]:
+def _structure_points(result: BlockResult | LinearResult) -> Iterator[dict[str, float]]:
     """What was measured during training, at its own steps of each phase."""
-    for phase, structure in result.structure.items():
+    for phase, structure in result.structure.items() if isinstance(result, BlockResult) else ():
         for k, step in enumerate(structure.steps):
             point: dict[str, float] = {f"step_{phase}": int(step)}
             for name, values in structure.measures.items():

@@ -25,8 +25,9 @@ from pntk.training.descent import descend
 from pntk.training.flow import follow_flow
 from pntk.training.recorder import Curves
 from pntk.training.workspace import mean_loss
+from study.checkpoint import Checkpoint
 from study.cost import flow_steps
-from study.during import Kept, Observer, Structure, structure_work
+from study.during import Kept, Observer, Structure, structure_steps, structure_work
 from study.plan import Block, Cell, Draw
 
 # What the t = 0 measurement of one network of the paper (200 hidden units, 500 patterns) costs in gradient steps. Only
@@ -103,11 +104,14 @@ def measurement_work(cell: Cell) -> int:
     return round(once * (1 + settings.data_redraws) + STEPS_PER_CLUSTERING * patterns * settings.kmeans_repeats)
 
 
-def run_block(block: Block, device: str = "cpu", progress: Progress | None = None) -> BlockResult:
+def run_block(
+    block: Block, device: str = "cpu", progress: Progress | None = None, checkpoint: Checkpoint | None = None
+) -> BlockResult:
     """Run a block from its seeds to its losses. The same draws give the same numbers whatever else is in the block.
 
     Args:
         progress: called with the work done since the last call, in gradient steps (see `work_of`).
+        checkpoint: where to go on from, and to note how far the block is.
     """
     cell, draws, settings = block.cell, block.draws, block.cell.settings
     tell = progress or (lambda _: None)
@@ -118,9 +122,14 @@ def run_block(block: Block, device: str = "cpu", progress: Progress | None = Non
     data = {phase.name: tuple(_phase_data(cell, phase, draw) for draw in draws) for phase in cell.curriculum.phases}
 
     first = data[cell.curriculum.phases[0].name]
-    measured = []
-    for draw, start in zip(draws, starts_of(cell, initial.to(device=device), first), strict=True):
+    measured = [Measured(**done) for done in checkpoint.measured] if checkpoint is not None else []
+    tell(measurement_work(cell) * len(measured))
+    untouched = slice(len(measured), len(draws))
+    at_zero = starts_of(cell, initial.to(device=device).part(untouched), first[untouched]) if len(measured) < len(draws) else []
+    for draw, start in zip(draws[untouched], at_zero, strict=True):
         measured.append(measure(cell, start, draw))
+        if checkpoint is not None:
+            checkpoint.measure(measured[-1])
         tell(measurement_work(cell))
 
     steps_done = work_told = 0
@@ -134,21 +143,33 @@ def run_block(block: Block, device: str = "cpu", progress: Progress | None = Non
         work_told = work
 
     observer = Observer(cell, draws, initial.to(device=device), data, partial(starts_of, cell), tell)
+    if checkpoint is not None:
+        observer.learn(*checkpoint.watched)
+        checkpoint.watch = observer.known
     networks = initial.to(dtype=dtype, device=device)
     final: dict[str, Networks] = {}
     losses: Losses = {}
     turns: dict[str, list[Curves]] = {}
-    for phase in cell.curriculum.turns:
+    for number, phase in enumerate(cell.curriculum.turns):
         sets = {
             name: pattern_block(cell.environment, [getattr(d, name) for d in data[phase.name]], dtype, device)
             for name in ("train", "test")
         }
         turn = len(turns.setdefault(phase.name, []))
         streams = [stream(draw.data_seed, f"{phase.name}/batches/{turn}") for draw in draws]
-        rate, visits = phase.learning_rate, observer.turn(phase)
+        rate, visits = phase.learning_rate, observer.turn(phase, checkpoint.left(number, device) if checkpoint else None)
+        records = structure_steps(phase.steps, settings.structure_records)[1:]
+        marks = checkpoint.bookmarks(number, device, records or None) if checkpoint else None
         if settings.integrator == "flow":
             networks, curves = follow_flow(
-                networks, sets["train"], sets["test"], phase.steps, rate, progress=progress_of_steps, visits=visits
+                networks,
+                sets["train"],
+                sets["test"],
+                phase.steps,
+                rate,
+                progress=progress_of_steps,
+                visits=visits,
+                bookmarks=marks,
             )
         else:
             networks, curves = descend(
@@ -161,6 +182,7 @@ def run_block(block: Block, device: str = "cpu", progress: Progress | None = Non
                 streams,
                 progress=progress_of_steps,
                 visits=visits,
+                bookmarks=marks,
             )
         turns[phase.name].append(curves)
         final[phase.name] = networks

@@ -10,8 +10,11 @@ from torch import Tensor
 
 from pntk.data import PatternBlock
 from pntk.network import Networks
+from pntk.training.bookmarks import Bookmark, Bookmarks
 from pntk.training.recorder import Curves, Visits, recorded_steps, stops
 from pntk.training.workspace import Progress, Trained, Workspace, alone, mean_loss, one_by_one
+
+STEPS_BETWEEN_LOOKS = 100  # at the clock: two of `pntk.training.graphs`' recorded chunks
 
 
 def _batches(counts: Tensor, batch_size: int, generators: Sequence[np.random.Generator]) -> Callable[[], Tensor]:
@@ -43,6 +46,7 @@ def descend(
     progress: Progress | None = None,
     together: bool | None = None,
     visits: Visits | None = None,
+    bookmarks: Bookmarks | None = None,
 ) -> Trained:
     """Train every network of a block by gradient descent on the summed squared error.
 
@@ -59,6 +63,8 @@ def descend(
         progress: called with the number of network-steps done since the last call.
         together: advance the whole block at once; by default off the CPU only, see `pntk.training.workspace`.
         visits: steps at which to show the networks, and to what.
+        bookmarks: where to take up training that was left, and to leave marks for the next time. Steps that are taken up
+            behind are neither recorded nor visited again.
 
     Returns:
         the trained networks and their curves. A network that diverges keeps its values and disturbs no other.
@@ -71,39 +77,56 @@ def descend(
     if alone(networks, together):
 
         def one(i: int, network: Networks, own_train: PatternBlock, own_test: PatternBlock) -> Trained:
-            stream, shown = generators[i : i + 1], visits and visits.of(i)
-            return descend(
-                network, own_train, own_test, steps, learning_rate, batch_size, stream, records, progress, True, shown
-            )
+            stream, shown, marks = generators[i : i + 1], visits and visits.of(i), bookmarks and bookmarks.of(i)
+            how = steps, learning_rate, batch_size, stream, records, progress, True, shown, marks
+            return descend(network, own_train, own_test, *how)
 
         return one_by_one(one, networks, train, test)
     at = recorded_steps(steps, records)
-    train_losses, test_losses = [], []
-    work = Workspace(networks, batch_size or train.inputs.shape[1])
+    left = bookmarks.load(0) if bookmarks is not None else None
+    done = 0 if left is None else left.step
+    train_losses, test_losses = ([], []) if left is None else (list(left.train.T), list(left.test.T))
+    work = Workspace(networks if left is None else left.networks, batch_size or train.inputs.shape[1])
     if batch_size is None:
         work.load(train.inputs, train.targets, train.counts)
         advance = work.steps(learning_rate)
     else:
         draw = _batches(train.counts, batch_size, generators)
         share = (train.counts.sum(dim=1, keepdim=True) / batch_size).expand(-1, batch_size)
-    done = 0
-    for step in stops(steps, at, visits):
-        if batch_size is None:
-            advance(step - done)
-        else:
-            for _ in range(step - done):
+        for _ in range(done):
+            draw()
+
+        def advance(count: int) -> None:
+            for _ in range(count):
                 rows = draw()[:, :, None]
                 inputs = train.inputs.gather(1, rows.expand(-1, -1, train.inputs.shape[2]))
                 targets = train.targets.gather(1, rows.expand(-1, -1, train.targets.shape[2]))
                 work.load(inputs, targets, share)
                 work.step(learning_rate)
+
+    def bookmark() -> Bookmark:
+        losses = (np.stack(kind, axis=1) for kind in (train_losses, test_losses))
+        return Bookmark(done, work.networks(), *losses)
+
+    if progress is not None and done:
+        progress(done * len(networks))
+    for step in stops(steps, at, visits):
+        if left is not None and step <= left.step:
+            continue
+        while done < step:
+            count = min(step - done, STEPS_BETWEEN_LOOKS)
+            advance(count)
+            done += count
+            if progress is not None:
+                progress(count * len(networks))
+            if bookmarks is not None and done < step and bookmarks.wanted(done):
+                bookmarks.save(0, bookmark())
         now = work.networks()
         if step in at:
             train_losses.append(mean_loss(now, train).double().cpu().numpy())
             test_losses.append(mean_loss(now, test).double().cpu().numpy())
-        if progress is not None:
-            progress((step - done) * len(networks))
         if visits is not None and step in visits.steps:
             visits.visit(0, step, now)
-        done = step
+        if bookmarks is not None and (step == steps or bookmarks.wanted(step)):
+            bookmarks.save(0, bookmark())
     return work.networks(), Curves(np.array(at), np.stack(train_losses, axis=1), np.stack(test_losses, axis=1))

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from pntk.data import PatternBlock
 from pntk.network import Networks
+from pntk.training.bookmarks import Bookmark, Bookmarks
 from pntk.training.chebyshev import integrate
 from pntk.training.recorder import Curves, Visits, recorded_steps, stops
 from pntk.training.workspace import Progress, Trained, Workspace, alone, mean_loss, one_by_one
@@ -34,6 +35,7 @@ def follow_flow(
     progress: Progress | None = None,
     together: bool | None = None,
     visits: Visits | None = None,
+    bookmarks: Bookmarks | None = None,
 ) -> Trained:
     """Train every network of a block by gradient flow for the time that `steps` steps of `learning_rate` stand for.
 
@@ -42,6 +44,7 @@ def follow_flow(
             to a few times its size.
         progress: called with the number of network-steps that the time since the last call stands for.
         together: advance the whole block at once, with one step size for all; by default off the CPU only.
+        bookmarks: set at the end only, so that networks already trained are not trained again.
 
     Returns:
         the networks, and curves at the same steps as `pntk.training.descent.descend`. The arguments not named here are
@@ -54,13 +57,18 @@ def follow_flow(
     if alone(networks, together):
 
         def one(i: int, network: Networks, own_train: PatternBlock, own_test: PatternBlock) -> Trained:
-            shown = visits and visits.of(i)
-            return follow_flow(network, own_train, own_test, steps, learning_rate, tolerance, records, progress, True, shown)
+            shown, marks = visits and visits.of(i), bookmarks and bookmarks.of(i)
+            how = steps, learning_rate, tolerance, records, progress, True, shown, marks
+            return follow_flow(network, own_train, own_test, *how)
 
         return one_by_one(one, networks, train, test)
     work = Workspace(networks, train.inputs.shape[1])
     work.load(train.inputs, train.targets, train.counts)
     at = recorded_steps(steps, records)
+    if bookmarks is not None and (trained := bookmarks.load(0)) is not None:
+        if progress is not None:
+            progress(steps * len(networks))
+        return trained.networks, Curves(np.array(at), trained.train, trained.test)
     left = stops(steps, at, visits)
     losses: list[tuple[np.ndarray, np.ndarray]] = []
     told = 0
@@ -91,4 +99,6 @@ def follow_flow(
         progress((steps - told) * len(networks))
     work.unpack(y)
     train_losses, test_losses = (np.stack(kind, axis=1) for kind in zip(*losses, strict=True))
+    if bookmarks is not None:
+        bookmarks.save(0, Bookmark(steps, work.networks(), train_losses, test_losses))
     return work.networks(), Curves(np.array(at), train_losses, test_losses)

@@ -11,6 +11,7 @@ from pntk.tasks import Environment, encode
 from study.figures.study import Missing, Study
 from study.kept import read_activity, read_vectors
 from study.plan import Draw
+from study.storage import files
 
 GROUPINGS = {"task": "task", "input": "input", "task_input": "task by input", "output": "output"}
 
@@ -61,31 +62,33 @@ def kept_cells(study: Study, swapped: bool) -> list[KeptCell] | Missing:
         swapped: those with fewer stimulus than response pools (the source study's appendix A.7.1) instead of the others.
     """
     found: dict[tuple[float, str], KeptCell] = {}
-    for folder in sorted((study.folder / "kept").glob("*")):
-        names = sorted(path.name.removesuffix(".activity.parquet") for path in folder.glob("*.activity.parquet"))
-        numbers = [tuple(map(int, name.split("-"))) for name in names]
+    kept: dict[str, list[tuple[int, int]]] = {}
+    for path in files(study.folder / "kept", ".activity.parquet"):
+        cell, name = str(path).split("/")[-2:]
+        seed, data_seed = map(int, name.removesuffix(".activity.parquet").split("-"))
+        kept.setdefault(cell, []).append((seed, data_seed))
+    for cell, numbers in sorted(kept.items()):
         known = {
-            s: study.setting(folder.name, s)
-            for s in ("stimulus_pools", "response_pools", "features", "init_scale", "scaled_layers")
+            s: study.setting(cell, s) for s in ("stimulus_pools", "response_pools", "features", "init_scale", "scaled_layers")
         }
-        if not numbers or None in known.values() or not study.phase_settings(folder.name):
+        if None in known.values() or not study.phase_settings(cell):
             continue
         environment = Environment(*(int(known[s]) for s in ("stimulus_pools", "response_pools", "features")))
         if (environment.stimulus_pools < environment.response_pools) == swapped:
             draws = tuple(Draw(*pair) for pair in sorted(numbers))
             found.setdefault(
-                (float(known["init_scale"]), str(known["scaled_layers"])), KeptCell(study, folder.name, draws, environment)
+                (float(known["init_scale"]), str(known["scaled_layers"])), KeptCell(study, cell, draws, environment)
             )
     if len({scale for scale, _ in found}) < 2:
         pools = "fewer stimulus than response pools" if swapped else "at least as many stimulus as response pools"
         return Missing(f"it kept no two initialisation scales of networks with {pools} (settings.keep_seeds)")
     cells = [found[key] for key in sorted(found, key=lambda key: (key[0], key[1] == "both"))]
-    for cell in cells:
-        for draw in cell.draws:
+    for one in cells:
+        for draw in one.draws:
             for grouping in ("task", "input"):
-                labels, groups = cell.groups(draw, grouping)
+                labels, groups = one.groups(draw, grouping)
                 if len(np.unique(labels)) < groups:
                     return Missing(
-                        f"seed {draw.seed} of {cell.name} has a {grouping} without training patterns; more are needed"
+                        f"seed {draw.seed} of {one.name} has a {grouping} without training patterns; more are needed"
                     )
     return cells

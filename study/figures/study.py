@@ -6,7 +6,6 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from textwrap import fill
 from typing import Any
 
@@ -15,6 +14,7 @@ from matplotlib.figure import Figure
 
 from study.plan import Plan
 from study.statistics.pairs import Pairs, make_pairs
+from study.storage import Location
 
 UNKNOWN = "unknown"
 
@@ -56,7 +56,7 @@ class Study:
         beside: a study of the linear network that the report shows beside this one.
     """
 
-    folder: Path
+    folder: Location
     rows: pd.DataFrame
     analysis: dict[str, Any]
     plan: Plan | None

@@ -32,6 +32,7 @@ from study.report.view import (
     table_groups,
     verdict_rows,
 )
+from study.storage import Location, as_folder
 from study.tables import notes, rules, sentence, verdict_sheet
 
 HEADLINES = ("scatter", "figure_5")  # of a multitask study, of a linear one
@@ -48,7 +49,7 @@ class Picture:
     svg: Markup
 
 
-def build_report(folders: Sequence[Path], contrast: str | None, console: Console) -> Path:
+def build_report(folders: Sequence[Location], contrast: str | None, console: Console) -> Location:
     """Write `report.html` and `figures/*.svg, *.png` into the first folder.
 
     Args:
@@ -62,9 +63,10 @@ def build_report(folders: Sequence[Path], contrast: str | None, console: Console
     out, study = folders[0], read_studies(folders, contrast)
     beside = f" and {len(study.beside.rows)} of {study.beside.name}" if study.beside else ""
     console.print(f"{len(study.rows)} networks of {study.name}{beside}; drawing figures ...", highlight=False, markup=False)
-    pictures, missing = _pictures(study, out / "figures")
+    with as_folder(out) as folder:
+        pictures, missing = _pictures(study, folder / "figures")
+        (folder / "report.html").write_text(_page(study, pictures, missing), encoding="utf-8")
     path = out / "report.html"
-    path.write_text(_page(study, pictures, missing), encoding="utf-8")
     for name, why in missing.items():
         console.print(f"{name}: not drawn, because {why.reason}.", highlight=False, markup=False)
     console.print(f"{len(pictures)} figures. Files: {path}, {out / 'figures'}", highlight=False, markup=False, soft_wrap=True)

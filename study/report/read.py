@@ -14,10 +14,11 @@ from study.folder import FILE, stored_plan
 from study.linear_analysis import analyse_linear, is_linear
 from study.rows import RowsError, read_rows
 from study.run import analysed
+from study.storage import Location
 from study.sweep import SweepError
 
 
-def read_studies(folders: Sequence[Path], contrast: str | None = None) -> Study:
+def read_studies(folders: Sequence[Location], contrast: str | None = None) -> Study:
     """The study of the first folder, with the linear study of the second beside it.
 
     Raises:
@@ -39,7 +40,7 @@ def read_studies(folders: Sequence[Path], contrast: str | None = None) -> Study:
     return replace(study, beside=beside)
 
 
-def read_study(out: Path, contrast: str | None = None) -> Study:
+def read_study(out: Location, contrast: str | None = None) -> Study:
     """A folder's rows, plan and analysis; what is stored of the analysis is used where it is as new as the rows."""
     plan = stored_plan(out)
     frame = read_rows(out)
@@ -57,8 +58,11 @@ def read_study(out: Path, contrast: str | None = None) -> Study:
     return Study(out, frame, analysis, plan, contrast or leading_contrast(analysis))
 
 
-def _stored_analysis(out: Path) -> dict[str, Any] | None:
-    """`analysis.json`, unless something of the folder is newer or another version of this code wrote it."""
+def _stored_analysis(out: Location) -> dict[str, Any] | None:
+    """`analysis.json`, unless something of the folder is newer or another version of this code wrote it; not from object
+    storage, where reading all rows takes longer than analysing them."""
+    if not isinstance(out, Path):
+        return None
     path = out / "analysis.json"
     sources = [*(out / "rows").rglob("*.parquet"), *out.glob(FILE)]
     if not path.exists() or any(source.stat().st_mtime > path.stat().st_mtime for source in sources):

@@ -1,0 +1,225 @@
+"""Where a study lives: a local folder, or a place that pyarrow reaches by URI (`s3://bucket/prefix`, `gs://`, `abfs://`).
+
+A file is written whole or not at all: locally by a temporary file, fsync and rename, on object storage by one put to a fixed
+key. Storage that cannot be reached for a while is waited for, then named in one line. Options travel in the URI as pyarrow
+reads them (`s3://bucket/prefix?endpoint_override=host:9000&scheme=http`), credentials in the environment.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import random
+import re
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from pathlib import Path
+from typing import TypeVar
+from urllib.parse import unquote, urlsplit
+
+import pyarrow as pa
+from pyarrow import fs
+
+PATIENCE_SECONDS = 180.0  # with storage that cannot be reached in the middle of a study
+FIRST_PAUSE, LONGEST_PAUSE = 0.5, 10.0
+
+# What waiting does not mend. Amazon's names; others say it by FileNotFoundError or PermissionError.
+_LASTING = ("ACCESS_DENIED", "NO_SUCH_BUCKET", "INVALID_ACCESS_KEY", "INVALID_SIGNATURE", "SIGNATURE_DOES_NOT_MATCH")
+_LASTING_STATUS = re.compile(r"HTTP status (400|401|403|404)\b")
+_PASSING = {errno.EIO, errno.ESTALE, errno.ETIMEDOUT, errno.EHOSTDOWN, errno.ENETDOWN}  # of network file systems
+
+T = TypeVar("T")
+
+
+class StorageError(OSError):
+    """Storage that cannot be used; its text is one line for the user."""
+
+
+@dataclass(frozen=True)
+class Remote:
+    """A place by URI. Like a path it takes `/`, and names itself without options or credentials."""
+
+    uri: str
+    parts: tuple[str, ...] = ()
+
+    def __truediv__(self, part: str) -> Remote:
+        return replace(self, parts=(*self.parts, part))
+
+    def __str__(self) -> str:
+        split = urlsplit(self.uri)
+        return "/".join([f"{split.scheme}://{split.netloc.rpartition('@')[2]}{split.path}".rstrip("/"), *self.parts])
+
+    @property
+    def name(self) -> str:
+        return str(self).rpartition("/")[2]
+
+
+Location = Path | Remote
+
+
+def location(text: str) -> Location:
+    """A local path, also as `file:///path`, or a URI."""
+    split = urlsplit(text)
+    if "://" not in text:
+        return Path(text)
+    return Path(unquote(split.path)) if split.scheme == "file" else Remote(text)
+
+
+def spelled(where: Location) -> str:
+    """What `location` reads as this place, from any working folder."""
+    if isinstance(where, Path):
+        return str(where.resolve())
+    split = urlsplit(where.uri)
+    return split._replace(path="/".join([split.path.rstrip("/"), *where.parts])).geturl()
+
+
+def local_folder(where: Location) -> Path:
+    """The folder on this machine for what cannot live on object storage: W&B's and Ray's own files."""
+    if isinstance(where, Path):
+        return where
+    return Path.home() / ".pntk" / re.sub(r"[^A-Za-z0-9.-]+", "_", str(where))
+
+
+@lru_cache(maxsize=64)
+def _opened(uri: str) -> tuple[fs.FileSystem, str]:
+    return fs.FileSystem.from_uri(uri)
+
+
+def _at(where: Remote) -> tuple[fs.FileSystem, str]:
+    system, base = _opened(where.uri)
+    return system, "/".join([base.rstrip("/"), *where.parts])
+
+
+def _passes(error: Exception) -> bool:
+    """Whether waiting may mend it."""
+    lasting = (FileNotFoundError, PermissionError, NotADirectoryError, IsADirectoryError, ValueError, NotImplementedError)
+    if isinstance(error, lasting):  # the last two: a URI that pyarrow does not understand
+        return False
+    if isinstance(error, OSError) and error.errno is not None:
+        return error.errno in _PASSING
+    text = str(error)
+    return not any(word in text for word in _LASTING) and not _LASTING_STATUS.search(text)
+
+
+def patiently(work: Callable[[], T], where: Location, seconds: float | None = None) -> T:
+    """The result of `work`, tried again with growing pauses while storage cannot be reached.
+
+    Args:
+        seconds: how long; PATIENCE_SECONDS unless given.
+
+    Raises:
+        StorageError: not within that time.
+        OSError: what waiting does not mend, such as a full disk or a missing file.
+    """
+    deadline, pause = time.monotonic() + (PATIENCE_SECONDS if seconds is None else seconds), FIRST_PAUSE
+    while True:
+        try:
+            return work()
+        except FileNotFoundError:
+            raise
+        except (OSError, pa.ArrowException) as error:
+            passes = _passes(error)
+            if not passes and isinstance(where, Path):
+                raise
+            if not passes or time.monotonic() + pause > deadline:
+                raise StorageError(f"{where}: cannot be reached ({' '.join(str(error).split())[:300]})") from error
+        time.sleep(pause * random.uniform(0.7, 1.0))  # workers that lost storage together do not come back together
+        pause = min(2 * pause, LONGEST_PAUSE)
+
+
+def write_bytes(where: Location, data: bytes | memoryview, seconds: float | None = None) -> None:
+    """Write a file, whole or not at all, over one that may be there."""
+    if isinstance(where, Path):
+        patiently(lambda: _write_local(where, data), where, seconds)
+    else:
+        patiently(lambda: _put(where, data), where, seconds)
+
+
+def _write_local(path: Path, data: bytes | memoryview) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with temporary.open("wb") as sink:
+            sink.write(data)
+            sink.flush()
+            os.fsync(sink.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _put(where: Remote, data: bytes | memoryview) -> None:
+    system, path = _at(where)
+    with system.open_output_stream(path) as sink:
+        sink.write(data)
+
+
+def read_bytes(where: Location, seconds: float | None = None) -> bytes:
+    """Raises FileNotFoundError where there is nothing."""
+    if isinstance(where, Path):
+        return patiently(where.read_bytes, where, seconds)
+
+    def get() -> bytes:
+        system, path = _at(where)
+        with system.open_input_file(path) as source:
+            return bytes(source.read())
+
+    return patiently(get, where, seconds)
+
+
+def exists(where: Location, seconds: float | None = None) -> bool:
+    """Whether there is a file, or locally a folder."""
+    if isinstance(where, Path):
+        return where.exists()
+
+    def look() -> bool:
+        system, path = _at(where)
+        return system.get_file_info(path).type != fs.FileType.NotFound
+
+    return patiently(look, where, seconds)
+
+
+def files(folder: Location, suffix: str) -> list[Location]:
+    """All files below a folder with this ending, sorted; hidden ones, which were never finished, left out."""
+    if isinstance(folder, Path):
+        below: list[Location] = [path for path in sorted(folder.rglob(f"*{suffix}")) if not path.name.startswith(".")]
+        return below
+
+    def listed() -> list[list[str]]:
+        system, path = _at(folder)
+        found = system.get_file_info(fs.FileSelector(path, allow_not_found=True, recursive=True))
+        return sorted(info.path[len(path) + 1 :].split("/") for info in found if info.type == fs.FileType.File)
+
+    return [replace(folder, parts=(*folder.parts, *parts)) for parts in patiently(listed, folder) if parts[-1].endswith(suffix)]
+
+
+def remove(where: Location) -> None:
+    """Remove a file that may be there."""
+    if isinstance(where, Path):
+        where.unlink(missing_ok=True)
+        return
+
+    def delete() -> None:
+        system, path = _at(where)
+        if system.get_file_info(path).type != fs.FileType.NotFound:
+            system.delete_file(path)
+
+    patiently(delete, where)
+
+
+@contextmanager
+def as_folder(where: Location) -> Iterator[Path]:
+    """A local folder to write files into, which are put to the place at the end."""
+    if isinstance(where, Path):
+        where.mkdir(parents=True, exist_ok=True)
+        yield where
+        return
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        yield folder
+        for path in sorted(p for p in folder.rglob("*") if p.is_file()):
+            write_bytes(replace(where, parts=(*where.parts, *path.relative_to(folder).parts)), path.read_bytes())

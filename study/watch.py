@@ -1,0 +1,41 @@
+"""A Ray of our own that dies takes the run with it at once, in one line; left alone, Tune waits for it for ever."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import ray
+
+FAILED = 1
+SECONDS_BETWEEN_LOOKS = 1.0
+VITAL = ("gcs_server", "raylet")  # Ray's head process, and its node on this machine
+
+
+@contextmanager
+def watched(last_words: Callable[[str], None]) -> Iterator[None]:
+    """End this process if one of Ray's own dies.
+
+    Args:
+        last_words: called with what happened, before the end.
+    """
+    stop = threading.Event()
+    node = ray._private.worker._global_node
+
+    def look() -> None:
+        while not stop.wait(SECONDS_BETWEEN_LOOKS):
+            dead = [kind for kind, _ in node.dead_processes() if kind in VITAL]
+            if dead and not stop.is_set():
+                last_words(f"Ray's {dead[0]} has died")
+                node.kill_all_processes(check_alive=False, allow_graceful=False)
+                os._exit(FAILED)  # every call into Ray would wait; rows and checkpoints are on disk
+
+    thread = threading.Thread(target=look, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
