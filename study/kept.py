@@ -60,12 +60,14 @@ def _vector_table(kept: Kept) -> pa.Table:
 
 
 def read_activity(out: Location, cell: str, draw: Draw, phase: str, kind: str) -> tuple[np.ndarray, np.ndarray]:
-    """Steps (K,) and group means (K, G, H) of one phase and kind of groups."""
+    """Steps (K,) and group means (K, G, H) of one phase and kind of groups, in the order in which they were taken.
+
+    With several cycles the step at which a turn ends comes twice: the next turn begins there, after the other phases.
+    """
     source = io.BytesIO(read_bytes(file_of(out, cell, draw, "activity")))
     frame = pd.read_parquet(source, filters=[("phase", "==", phase), ("kind", "==", kind)])
-    frame = frame.sort_values(["step", "group"])
-    steps = frame["step"].unique()
-    return steps, np.stack(frame["activity"].tolist()).reshape(len(steps), frame["group"].nunique(), -1)
+    activity, groups = np.stack(frame["activity"].tolist()), frame["group"].nunique()
+    return frame["step"].to_numpy()[::groups], activity.reshape(-1, groups, activity.shape[1])
 
 
 def read_vectors(out: Location, cell: str, draw: Draw) -> dict[str, np.ndarray]:

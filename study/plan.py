@@ -206,10 +206,11 @@ def _cell(sweep: Sweep, name: str, overrides: dict[str, Any]) -> Cell:
 
 
 def _check_kept(where: str, cell: Cell) -> None:
-    """Seeds to keep must be seeds of the cell, and their groups of patterns of a size that can be kept."""
+    """One seed to keep at least must be one of the cell, which may have been given fewer, and their groups of patterns of a
+    size that can be kept."""
     keep = cell.settings.keep_seeds
-    if missing := sorted(set(keep) - {draw.seed for draw in cell.draws}):
-        raise SweepError(f"{where}.keep_seeds = {list(keep)}: must be seeds of the cell, which {missing[0]} is not")
+    if keep and not set(keep) & {draw.seed for draw in cell.draws}:
+        raise SweepError(f"{where}.keep_seeds = {list(keep)}: must name seeds of the cell, and none of them is")
     if keep and cell.environment.pattern_count(1) > LARGEST_KEPT_SET:
         raise SweepError(
             f"{where}.keep_seeds = {list(keep)}: keeps means over all single-task patterns, at most {LARGEST_KEPT_SET:,}; "

@@ -167,6 +167,18 @@ def test_cycles_count_steps_on_and_progress_tells_all_work() -> None:
     assert kept.steps.tolist() == [0, 10, 20, 30, 40, 40, 50, 60, 70, 80]
 
 
+def test_activity_of_several_cycles_is_read_as_it_was_taken(tmp_path: Path) -> None:
+    """Where a turn ends and, other phases later, the next one begins, there are two snapshots of one step."""
+    done = run_block(block((1,), cycles=2, snapshots=3, structure_records=0))
+    kept = done.kept[Draw(1, 1)]
+    write_kept(tmp_path, "large", done.kept)
+    steps, activity = read_activity(tmp_path, "large", Draw(1, 1), "single", "task")
+    assert steps.tolist() == [0, 20, 40, 40, 60, 80]
+    places = [g for g, (kind, _) in enumerate(kept.groups.names) if kind == "task"]
+    np.testing.assert_array_equal(activity, kept.activity[:, places])
+    assert not np.array_equal(activity[2], activity[3])
+
+
 def test_diverged_networks_have_no_structure_rather_than_no_trial() -> None:
     lost = run_block(block((0,), learning_rate=1e9, structure_estimators=["svd_right", "ntk", "eig"]))
     assert lost.diverged.all()
