@@ -66,8 +66,7 @@ def numba_steps(work: Workspace) -> Callable[[int], tuple[Tensor, Tensor]]:
     inputs, targets, weighting = (t[0].numpy().copy() for t in (work.inputs, work.targets, work.weighting))
     state, hidden = work.state[0].numpy().copy(), work.hidden
 
-    @numba.njit(fastmath=True)
-    def take(first: Any, second: Any, state: Any, steps: int) -> Any:
+    def loop(first: Any, second: Any, state: Any, steps: int) -> Any:
         errors, gradient = np.empty_like(targets), np.empty((hidden, targets.shape[1]), np.float32)
         rate, one = np.float32(RATE), np.float32(1)
         for _ in range(steps):
@@ -87,6 +86,8 @@ def numba_steps(work: Workspace) -> Callable[[int], tuple[Tensor, Tensor]]:
             second[:, :-1] -= rate * np.dot(errors, state[:-1].T)
             first[:-1] -= rate * np.dot(inputs[:-1], gradient.T)
         return first, second
+
+    take = numba.njit(fastmath=True)(loop)  # no decorator: numba, an extra, has no types
 
     def run(steps: int) -> tuple[Tensor, Tensor]:
         first, second = take(work.first[0].numpy().copy(), work.second[0].numpy().copy(), state.copy(), steps)

@@ -147,8 +147,7 @@ def test_a_poison_cell_is_reported_and_the_rest_completes(
     """One cell wants more memory than there is: its workers are killed as the kernel would, every time."""
     sweep = yaml.safe_load(SMALL)
     sweep["seeds"] = 2
-    sweep["cells"]["poison"] = {"train_patterns": 4000, "test_patterns": 4000, "hidden_units": 20000, "seeds": [0]}
-    sweep["cells"]["greedy"] = {"train_patterns": 100000, "test_patterns": 100000, "seeds": [0]}
+    sweep["cells"]["poison"] = {"train_patterns": 2000, "test_patterns": 2000, "hidden_units": 20000, "seeds": [0]}
     file = tmp_path / "poison.yaml"
     file.write_text(yaml.safe_dump(sweep))
     out = tmp_path / "out"
@@ -180,10 +179,18 @@ def test_a_poison_cell_is_reported_and_the_rest_completes(
     assert len(set(kills)) >= 4
     assert "failed: poison/0-0:" in printed
     assert "4 tries" in printed
-    assert "failed: greedy/0-0:" in printed
-    assert "4 of 6 networks are finished" in printed
+    assert "4 of 5 networks are finished" in printed
     assert "Traceback" not in printed
     same_networks(read_rows(out), small_run[0], seeds=2)
+
+
+def test_a_cell_that_cannot_fit_is_refused_before_any_work(small_sweep: Path, tmp_path: Path) -> None:
+    greedy = "cells.greedy={train_patterns: 100000, test_patterns: 100000, seeds: [0]}"
+    refused = study("run", small_sweep, "--out", tmp_path / "out", "--set", greedy)
+    assert refused.returncode == 2
+    assert refused.stderr.startswith("error: cells.greedy: a trial needs about 4")
+    assert "train_patterns = 100000: make that smaller" in refused.stderr
+    assert not (tmp_path / "out").exists()
 
 
 def test_a_full_disk_at_the_row_write_loses_nothing_that_was_written(

@@ -43,7 +43,8 @@ WRONG = {
     "grid.init_scale=[]": ["grid.init_scale", "at least one value"],
     "grid.init_scale=[-3]": ["grid.init_scale = -3", "greater than 0"],
     "settings.features=64": ["legal patterns", "at most"],
-    "settings.test_draw=disjoint": [],  # fine: 500 is below 972
+    "cells.standard.test_draw=disjoint": [],  # fine: 500 is below 972
+    "settings.test_draw=disjoint": ["cells.standard_swapped.train_patterns = 500", "must be below 324"],
     "name=../up": ["name = '../up'", "letters and digits"],
     "settings.clusters=499": ["clusters = 499", "distinct training patterns"],
     "settings.hidden_units=1000000000": ["hidden_units", "less than or equal to 100000"],
@@ -122,7 +123,8 @@ def test_shipped_sweeps_are_valid(path: Path) -> None:
 def test_paper_sweep_has_the_settings_of_the_source_study() -> None:
     plan = make_plan(load_sweep(PAPER))
     cells = {cell.name: cell for cell in plan.cells}
-    assert list(cells) == ["standard", "large", "large_both", "standard_lr", "large_lr", "large_both_lr"]
+    assert list(cells)[:6] == ["standard", "large", "large_both", "standard_lr", "large_lr", "large_both_lr"]
+    assert list(cells)[6:] == ["standard_swapped", "large_swapped"]
     for name, cell in cells.items():
         tuned = name.endswith("_lr")
         assert [phase.name for phase in cell.curriculum.phases] == ["single", "multi"]
@@ -130,7 +132,7 @@ def test_paper_sweep_has_the_settings_of_the_source_study() -> None:
         assert [phase.learning_rate for phase in cell.curriculum.phases] == [0.03 if name == "standard_lr" else 0.01] * 2
         assert cell.settings.init_scale == (1 if "standard" in name else 10)
         assert cell.settings.scaled_layers == ("both" if "both" in name else "hidden")
-        assert len(cell.draws) == 10
+        assert len(cell.draws) == (1 if name.endswith("_swapped") else 10)
     contrasts = {contrast.name: contrast for contrast in plan.contrasts}
     assert contrasts["combined"].pairs == (("standard", "large"), ("standard_lr", "large_lr"))
     assert contrasts["combined"].paper["multi"].r20 == 0.932
@@ -171,7 +173,7 @@ def test_what_is_done_is_left_out_of_the_blocks() -> None:
     plan = make_plan(load_sweep(PAPER))
     done = {("standard", Draw(seed, seed)) for seed in range(9)}
     left = [(b.cell.name, d) for b in plan.blocks(done) for d in b.draws]
-    assert len(left) == 51
+    assert len(left) == 53
     assert not set(left) & done
 
 
