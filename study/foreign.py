@@ -47,7 +47,7 @@ EXPECTED: dict[tuple[str, ...], tuple[Callable[[pa.DataType], bool], str]] = {
     ("cell",): (_key, "text"),
     ("seed", "data_seed"): (_number, "whole numbers"),
     ("diverged",): (_truth, "true or false"),
-    ("silhouette_", "loss_", "score_"): (_number, "numbers"),
+    ("silhouette_", "loss_", "score_", "predictor_", "agreement_"): (_number, "numbers"),
     ("curve_", "repeat_", "array_"): (_list, "lists of numbers"),
 }
 

@@ -12,7 +12,7 @@ from study.sweep import Settings, Sweep, SweepError
 from study.sweep_file import one_line
 
 # Settings that hold several values and so are no axes.
-LISTS = ("estimators", "structure_estimators", "keep_seeds", "singular_values", "marks")
+LISTS = ("estimators", "predictors", "structure_estimators", "keep_seeds", "singular_values", "marks")
 
 
 def grid_name(values: dict[str, Any]) -> str:

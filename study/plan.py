@@ -171,13 +171,13 @@ def _check_network(sweep: Sweep) -> None:
 def _linear_cell(sweep: Sweep, name: str, overrides: dict[str, Any]) -> LinearCell:
     spec: LinearCellSpec = validated(sweep.settings | overrides, f"cells.{name}", LinearCellSpec)
     settings = LinearSettings.model_validate(spec.model_dump(exclude={"seeds"}))
-    return LinearCell(name, settings, _draws(sweep, spec.seeds or sweep.seeds))
+    return LinearCell(name, settings, _draws(sweep.data, sweep.data_seeds, spec.seeds or sweep.seeds))
 
 
 def _cell(sweep: Sweep, name: str, overrides: dict[str, Any]) -> Cell:
     where = f"cells.{name}"
     spec: CellSpec = validated(sweep.settings | overrides, where, CellSpec)
-    settings = Settings.model_validate(spec.model_dump(exclude={"seeds"}))
+    settings = Settings.model_validate(spec.model_dump(exclude={"seeds", "data", "data_seeds"}))
     environment = Environment(settings.stimulus_pools, settings.response_pools, settings.features)
     if settings.curriculum not in sweep.curricula:
         raise SweepError(f"{where}.curriculum = {settings.curriculum!r}: allowed: {some(list(sweep.curricula))}")
@@ -200,7 +200,10 @@ def _cell(sweep: Sweep, name: str, overrides: dict[str, Any]) -> Cell:
                 f"{where}.{field} = {list(names)}: 'eig' needs test_patterns equal to train_patterns "
                 f"({settings.test_patterns}, {settings.train_patterns}); leave it out or make them equal"
             )
-    cell = Cell(name, settings, environment, curriculum, _draws(sweep, spec.seeds or sweep.seeds))
+    design = spec.data or sweep.data
+    data_seeds = spec.data_seeds or (sweep.data_seeds if spec.data in (None, sweep.data) else SeedRange(0, 1))
+    draws = _draws(design, data_seeds, spec.seeds or sweep.seeds)
+    cell = Cell(name, settings, environment, curriculum, draws)
     _check_kept(where, cell)
     return cell
 
@@ -228,16 +231,14 @@ def expected_distinct(phase: Phase, environment: Environment, size: int) -> floa
     return expected
 
 
-def _draws(sweep: Sweep, seeds: Any) -> tuple[Draw, ...]:
-    data_seeds = seed_list(sweep.data_seeds)
-    if sweep.data != "crossed" and len(data_seeds) > 1:
-        raise SweepError(
-            f"data_seeds = {len(data_seeds)} seeds: only data: crossed takes more than one, data is {sweep.data!r}"
-        )
+def _draws(design: str, shared: Any, seeds: Any) -> tuple[Draw, ...]:
+    data_seeds = seed_list(shared)
+    if design != "crossed" and len(data_seeds) > 1:
+        raise SweepError(f"data_seeds = {len(data_seeds)} seeds: only data: crossed takes more than one, data is {design!r}")
     count = seeds.count if isinstance(seeds, SeedRange) else len(seeds)
     if count * len(data_seeds) > MOST_NETWORKS:
         raise SweepError(f"seeds x data_seeds = {count:,} x {len(data_seeds):,}: more than {MOST_NETWORKS:,} networks")
-    if sweep.data == "per_seed":
+    if design == "per_seed":
         return tuple(Draw(seed, seed) for seed in seed_list(seeds))
     return tuple(Draw(seed, data_seed) for seed in seed_list(seeds) for data_seed in data_seeds)
 

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
+from pntk.predictors.registry import PREDICTORS
 from pntk.structure.silhouette import ESTIMATORS
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.,=+-]*$", max_length=120)]
@@ -78,10 +79,23 @@ class Settings(_Strict):
     kmeans_random_state: int = Field(default=10, ge=0, lt=2**32 - 1000)
     kmeans_repeats: int = Field(default=0, ge=0, le=1000)  # silhouettes again with other k-means starts: reliability
     data_redraws: int = Field(default=0, ge=0, le=1000)  # silhouettes again on other data, same weights: reliability
+    predictors: tuple[str, ...] = ()  # at t = 0, beside the silhouettes; `all` for every one there is
     structure_records: int = Field(default=0, ge=0, le=1000)  # log-spaced steps of a phase to measure structure at; 0: none
     structure_estimators: tuple[str, ...] = Field(default=("svd_right",), min_length=1)  # silhouettes at those steps
     keep_seeds: tuple[Annotated[int, Field(ge=0)], ...] = ()  # keep hidden activity and t = 0 vectors of these seeds
     snapshots: int = Field(default=101, ge=2, le=10_000)  # of hidden activity, evenly spaced in the first phase
+
+    @field_validator("predictors", mode="before")
+    @classmethod
+    def _every_predictor(cls, names: Any) -> Any:
+        return tuple(PREDICTORS) if names == "all" else names
+
+    @field_validator("predictors")
+    @classmethod
+    def _known_predictors(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        if any(name not in PREDICTORS for name in names) or len(set(names)) < len(names):
+            raise ValueError(f"must be all, or distinct names among {', '.join(PREDICTORS)}")
+        return names
 
     @field_validator("structure_records")
     @classmethod
@@ -140,6 +154,8 @@ def seed_list(seeds: SeedRange | tuple[int, ...]) -> tuple[int, ...]:
 
 class CellSpec(Settings):
     seeds: Seeds | None = None  # the sweep's seeds unless given
+    data: Literal["per_seed", "fixed", "crossed"] | None = None  # and its design
+    data_seeds: Seeds | None = None
 
 
 class PaperValues(_Strict):

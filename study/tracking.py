@@ -126,7 +126,8 @@ def summary(rows: list[dict[str, Any]]) -> dict[str, float]:
     kept = [row for row in rows if not row["diverged"]]
     names = [name for name in rows[0] if name.startswith(("silhouette_", "loss_"))]
     means = {name: float(np.mean([row[name] for row in kept])) for name in names if kept}
-    for name in (name for name in rows[0] if name.startswith("score_")):  # of the linear network; NaN where a time never came
+    # NaN where a time of the linear network never came, or where a predictor is not defined.
+    for name in (name for name in rows[0] if name.startswith(("score_", "predictor_", "agreement_"))):
         values = [row[name] for row in kept if np.isfinite(row[name])]
         means |= {name: float(np.mean(values))} if values else {}
     return means | {"networks": len(rows), "diverged": len(rows) - len(kept)}

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
@@ -29,6 +29,7 @@ from study.checkpoint import Checkpoint
 from study.cost import flow_steps
 from study.during import Kept, Observer, Structure, structure_steps, structure_work
 from study.plan import Block, Cell, Draw
+from study.predicting import Errors, agreements, data_of, predict, predictor_work
 
 # What the t = 0 measurement of one network of the paper (200 hidden units, 500 patterns) costs in gradient steps. Only
 # for progress and estimates of time; `python -m study bench silhouette` measures it.
@@ -48,11 +49,13 @@ class Measured:
         silhouettes: with the settings' clustering on the data of the study.
         kmeans: again with other k-means starts on the same features.
         data: again on further draws of the data, with the same weights.
+        predictors: "<phase>_<predictor>" to its value, see `study.predicting`.
     """
 
     silhouettes: dict[str, float]
     kmeans: dict[str, list[float]]
     data: dict[str, list[float]]
+    predictors: dict[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -68,6 +71,7 @@ class BlockResult:
         curves: phase name to the curves of its turns in order, steps counted on over the turns.
         structure: phase name to what was measured during training, empty where the settings ask for nothing.
         kept: what is kept of the settings' chosen seeds.
+        agreements: of each network, "<phase>_<predictor>" to how well it told which unseen patterns are wrong in the end.
     """
 
     block: Block
@@ -81,6 +85,7 @@ class BlockResult:
     diverged: NDArray[np.bool_]
     structure: dict[str, Structure]
     kept: dict[Draw, Kept]
+    agreements: tuple[dict[str, float], ...]
 
 
 def work_of(cell: Cell) -> int:
@@ -101,7 +106,8 @@ def measurement_work(cell: Cell) -> int:
     patterns = settings.train_patterns / 500
     eig = STEPS_PER_EIG * patterns**2 * 200 / settings.hidden_units if "eig" in settings.estimators else 0
     once = STEPS_PER_MEASUREMENT * patterns + eig
-    return round(once * (1 + settings.data_redraws) + STEPS_PER_CLUSTERING * patterns * settings.kmeans_repeats)
+    again = STEPS_PER_CLUSTERING * patterns * settings.kmeans_repeats
+    return round(once * (1 + settings.data_redraws) + again) + predictor_work(cell)
 
 
 def run_block(
@@ -126,8 +132,10 @@ def run_block(
     tell(measurement_work(cell) * len(measured))
     untouched = slice(len(measured), len(draws))
     at_zero = starts_of(cell, initial.to(device=device).part(untouched), first[untouched]) if len(measured) < len(draws) else []
-    for draw, start in zip(draws[untouched], at_zero, strict=True):
-        measured.append(measure(cell, start, draw))
+    errors: dict[int, Errors] = {}
+    for place, (draw, start) in enumerate(zip(draws[untouched], at_zero, strict=True), len(measured)):
+        values, errors[place] = predict(cell, start.networks, data_of(data, place))
+        measured.append(replace(measure(cell, start, draw), predictors=values))
         if checkpoint is not None:
             checkpoint.measure(measured[-1])
         tell(measurement_work(cell))
@@ -192,7 +200,8 @@ def run_block(
     joined = {name: _join(curves) for name, curves in turns.items()}
     diverged = np.any([curves.diverged for curves in joined.values()], axis=0)
     watched = observer.structure(), observer.kept()
-    return BlockResult(block, base, initial, tuple(measured), data, final, losses, joined, diverged, *watched)
+    agreed = agreements(cell, initial.to(device=device), final, data, errors)
+    return BlockResult(block, base, initial, tuple(measured), data, final, losses, joined, diverged, *watched, agreed)
 
 
 def _phase_data(cell: Cell, phase: Phase, draw: Draw, redraw: int = 0) -> PhaseData:
@@ -262,6 +271,8 @@ def rows_of(result: BlockResult, sweep: str, provenance: Mapping[str, str]) -> l
         row: dict[str, Any] = {"sweep": sweep, "cell": cell.name, "seed": draw.seed, "data_seed": draw.data_seed}
         measured = result.measured[i]
         row |= {f"silhouette_{name}": value for name, value in measured.silhouettes.items()}
+        row |= {f"predictor_{name}": value for name, value in measured.predictors.items()}
+        row |= {f"agreement_{name}": value for name, value in result.agreements[i].items()}
         row |= {f"loss_{name}": float(values[i]) for name, values in result.losses.items()}
         row["diverged"] = bool(result.diverged[i])
         row |= {f"repeat_kmeans_{name}": values for name, values in measured.kmeans.items() if values}

@@ -9,13 +9,19 @@ Array = NDArray[np.float64]
 
 
 def effective_rank(kernel: Array) -> float:
-    """exp of the entropy of the eigenvalues as shares of their sum (Roy and Vetterli 2007), of a symmetric positive
-    semi-definite (M, M) kernel.
+    """Effective rank of a symmetric positive semi-definite (M, M) kernel, see `entropy_rank`."""
+    return entropy_rank(np.linalg.eigvalsh(kernel).clip(min=0))  # a zero may come out negative by rounding
+
+
+def entropy_rank(values: Array) -> float:
+    """exp of the entropy of non-negative eigenvalues or singular values as shares of their sum (Roy and Vetterli 2007).
+
+    Args:
+        values: (M,).
 
     Returns:
-        between 1 (one direction) and M (the identity); NaN for a kernel of zeros. Scale does not matter.
+        between 1 (one direction) and M (all alike); NaN where all are zero. Scale does not matter.
     """
-    values = np.linalg.eigvalsh(kernel).clip(min=0)  # a zero may come out negative by rounding
     if not values.sum() > 0:
         return float("nan")
     shares = values[values > 0] / values.sum()

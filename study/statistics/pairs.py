@@ -87,8 +87,8 @@ def own_data(frame: pd.DataFrame) -> bool:
 def joined(frame: pd.DataFrame, cells: Sequence[tuple[str, str]]) -> pd.DataFrame:
     """The rows of a contrast's pairs, columns with the suffixes _first and _second, plus seed, data_seed and stratum."""
     keys, parts = ["seed", "data_seed"], []
-    own = own_data(frame)
     for number, (first, second) in enumerate(cells):
+        own = own_data(frame[frame["cell"].isin((first, second))])
         sides = [frame[frame["cell"] == name].set_index(keys) for name in (first, second)]
         part = sides[0].join(sides[1], how="inner", lsuffix="_first", rsuffix="_second").reset_index()
         part["stratum"] = [(number, 0 if own else data_seed) for data_seed in part["data_seed"]]

@@ -19,6 +19,10 @@ DESIGNS = {
         "All seeds share one data set. Correlations over seeds ask whether the measure tells good from bad initial weights "
         "for the problem at hand; they say nothing about other data sets, however many seeds there are."
     ),
+    "mixed": (
+        "Some cells share one data set, others draw data of their own for every seed; each contrast asks the question of its "
+        "cells: which weights are better for one problem, or which weights and data together."
+    ),
     "crossed": (
         "Every seed of the weights meets every data set. The variance splits into weights, data and their meeting, and "
         "correlations are taken over seeds within each data set, then pooled: whether the measure tells good from bad "
@@ -28,7 +32,12 @@ DESIGNS = {
 
 
 def design_of(frame: pd.DataFrame) -> str:
-    """`per_seed`, `fixed` or `crossed`, from the seeds in the rows."""
+    """`per_seed`, `fixed`, `crossed`, or `mixed` where cells differ in it, from the seeds in the rows."""
+    designs = {_design_of_cell(part) for _, part in frame.groupby("cell")}
+    return designs.pop() if len(designs) == 1 else "mixed"
+
+
+def _design_of_cell(frame: pd.DataFrame) -> str:
     if frame["data_seed"].nunique() > 1 and own_data(frame):
         return "per_seed"
     return "fixed" if frame["data_seed"].nunique() == 1 else "crossed"
