@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from typing import Any
 
+from pntk.predictors.spectrum import MOST_PATTERNS
 from study.linear_trial import recorded
 from study.plan import Block, Cell, LinearCell, Plan
 from study.sweep import SweepError
@@ -43,12 +44,16 @@ def _multitask(cell: Cell, block: int) -> dict[str, float]:
     item = 4 if settings.precision == "float32" else 8
     phases, unseen = cell.curriculum.phases, [_legal(cell, number) for number in range(len(cell.curriculum.phases))]
     eig = 4 * 16 * train**2 if "eig" in settings.estimators else 0  # LAPACK's work beside complex vectors
+    case = unseen_case = 0.0
+    if settings.predictors:  # kernels of distinct patterns with their factors, the population of the learning curve, Jacobians
+        case = 8.0 * outputs * (8 * train**2 + 4 * min(max(unseen), MOST_PATTERNS) ** 2)
+        unseen_case = 8.0 * max(unseen) * (3 * width + 5 * hidden) + 8 * block * sum(unseen) * len(settings.predictors)
     return {
         "hidden_units": (16 + item * (3 + len(phases))) * block * hidden * width + 5 * item * most * hidden,
         # A kernel of distinct patterns, its terms, and its repetition over all of them; k-means and its distances.
-        "train_patterns": 5 * 8.0 * outputs * train * most + 3 * 8 * most**2 + 8 * most * outputs * hidden + eig,
+        "train_patterns": 5 * 8.0 * outputs * train * most + 3 * 8 * most**2 + 8 * most * outputs * hidden + eig + case,
         "compute.block": block * (train + test) * width * (24 + 2 * item) + 8 * block * sum(unseen),
-        "stimulus_pools": max(unseen) * (24 * width + item * (width + 3 * hidden)),
+        "stimulus_pools": max(unseen) * (24 * width + item * (width + 3 * hidden)) + unseen_case,
     }
 
 

@@ -18,7 +18,8 @@ from pntk.predictors.registry import PREDICTORS
 from study.plan import Cell
 
 Array = NDArray[np.float64]
-UNDEFINED = (ArithmeticError, np.linalg.LinAlgError, torch._C._LinAlgError)  # a kernel that cannot be decomposed: NaN
+# A kernel that cannot be decomposed or inverted: the predictor is not defined.
+UNDEFINED = (ArithmeticError, np.linalg.LinAlgError, torch.linalg.LinAlgError)  # type: ignore[attr-defined]
 Errors = dict[tuple[str, str], Array]  # phase and predictor to the error predicted for each unseen pattern
 
 # What a network of the paper costs for each of its phases, in gradient steps; `python -m study bench predictors` measures it.

@@ -43,6 +43,7 @@ SHAPES: dict[str, Plan] = {
     "kernels": plan_of(train_patterns=1000, test_patterns=1000, estimators=["svd_right", "ntk"]),
     "weights": plan_of(block=4, hidden_units=30_000, estimators=["inputs"]),
     "unseen": plan_of(features=11, estimators=["inputs"]),
+    "predictors": plan_of(features=6, train_patterns=1000, test_patterns=1000, estimators=["inputs"], predictors="all"),
     "linear": make_plan(parse_sweep(LINEAR | {"cells": {"a": {"inputs": 8, "outputs": 8, "steps": 200, "marks": [190]}}})),
 }
 
