@@ -131,7 +131,7 @@ def _checked(frame: pd.DataFrame, out: Location) -> pd.DataFrame:
             raise RowsError(f"{out}: column {name} must hold whole numbers")
         frame[name] = whole
     for name in frame.columns:
-        if name.startswith(("silhouette_", "loss_")) or name == "diverged":
+        if name.startswith(("silhouette_", "loss_", "predictor_", "agreement_")) or name == "diverged":
             numeric = pd.api.types.is_bool_dtype if name == "diverged" else pd.api.types.is_numeric_dtype
             if not numeric(frame[name].dropna().infer_objects()):
                 raise RowsError(f"{out}: column {name} must hold {'true or false' if name == 'diverged' else 'numbers'}")

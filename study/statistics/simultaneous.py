@@ -66,8 +66,8 @@ class Columns:
         """Some of the correlations, over all pairs or some."""
         rows = np.asarray(columns, dtype=np.int64)
         kept = np.ones(len(self.seed), dtype=bool) if pairs is None else pairs
-        parts = (part[rows][:, kept] for part in (self.x, self.y, self.present))
-        return Columns(*parts, self.seed[kept], self.stratum[kept])
+        x, y, present = self.x[rows][:, kept], self.y[rows][:, kept], self.present[rows][:, kept]
+        return Columns(x, y, present, self.seed[kept], self.stratum[kept])
 
 
 def columns_of(x: Array, y: Array, seed: Integers, stratum: Integers) -> Columns:
@@ -173,7 +173,9 @@ def simultaneous(columns: Columns, resamples: int = RESAMPLES, random_state: int
     if columns.units == 0:
         return Simultaneous(low, low, high, ("no pairs",) * count, float("nan"), 0)
     value, error = (part[0] for part in correlations(columns, np.ones((1, columns.units))))
-    reason = np.where(np.isfinite(value), np.where(np.isfinite(error), "", "a correlation of 1"), CONSTANT_REASON).astype(object)
+    reason = np.where(np.isfinite(value), np.where(np.isfinite(error), "", "a correlation of 1"), CONSTANT_REASON).astype(
+        object
+    )
     few = columns.seeds < FEWEST_SEEDS
     reason[few] = [f"{n} seed(s), simultaneous intervals need {FEWEST_SEEDS}" for n in columns.seeds[few]]
     usable = np.flatnonzero(reason == "")
