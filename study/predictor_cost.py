@@ -31,18 +31,19 @@ def costs_of(frame: pd.DataFrame, plan: Plan | None, out: Location) -> dict[str,
     """Column -> cost in gradient steps, for one network of the study; {} for rows made elsewhere.
 
     Measured once for a folder and kept in `predictor_costs.json`, so that the same rows give the same analysis; measured
-    again where a column is missing there.
+    again where a column that can be measured is missing there.
     """
     wanted = {*predictors_of(frame), *(c for found in columns_by_phase(frame, "predictor").values() for c in found.values())}
     cells = [cell for cell in (plan.cells if plan is not None else ()) if isinstance(cell, Cell)]
     if not cells:
         return {}
+    computations, step = computations_of(cells[0], cells[0].draws[0])
+    computations = {name: work for name, work in computations.items() if name in wanted}
     kept = _kept(out)
-    if kept.keys() >= wanted:
-        return {column: kept[column] for column in sorted(wanted)}
+    if kept.keys() >= computations.keys():
+        return {name: kept[name] for name in computations}
     with threads(1):
-        computations, step = computations_of(cells[0], cells[0].draws[0])
-        found = measured_costs({name: work for name, work in computations.items() if name in wanted}, step)
+        found = measured_costs(computations, step)
     write_bytes(out / FILE, (json.dumps(found, indent=1) + "\n").encode())
     return found
 

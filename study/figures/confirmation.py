@@ -8,7 +8,7 @@ import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
-from study.candidates import spoken
+from study.candidates import T_ZERO, spoken
 from study.confirmation import CONFIRMED, SELECTED, confirmed
 from study.figures.ranking import COLOURS, NOTHING, count_of, tables_of
 from study.figures.study import Drawn, Missing, Study, listed
@@ -36,9 +36,11 @@ def _panel(axis: Axes, entries: list[Entry]) -> None:
             axis.plot([x, x], [held["low"], held["high"]], color=colour, linewidth=0.8, alpha=0.6)
         face = colour if entry["verdict"] == CONFIRMED else "#ffffff"
         axis.plot(x, held["value"], MARKERS[entry["statistic"]], color=colour, markerfacecolor=face, markersize=4)
-        if entry["column"] not in named:  # each candidate is named once, at its first correlation
+        if entry["column"] not in named and entry["kind"] == T_ZERO:  # each is named once, at its first correlation
             named.add(entry["column"])
-            axis.annotate(spoken(entry["name"]), (x, held["value"]), (4, 3), textcoords="offset points", fontsize="x-small")
+            where, side = ((-5, -3), "right") if x > 0 else ((5, -3), "left")
+            text = spoken(entry["name"])
+            axis.annotate(text, (x, held["value"]), where, textcoords="offset points", ha=side, fontsize="x-small")
     axis.set(xlim=(-1, 1), ylim=(-1, 1), xlabel="exploration r", aspect="equal")
 
 
@@ -50,7 +52,7 @@ def confirmation(study: Study) -> Drawn | Missing:
     drawable = [_drawable(table) for table in tables]
     if not any(drawable):
         return Missing(f"nothing of {study.contrast} could be taken to the held-out seeds: there are too few")
-    size = (max(WIDTH, 2.8 * len(tables)), 4.0)
+    size = (max(WIDTH, 2.8 * len(tables)), 3.4)
     figure, axes = plt.subplots(1, len(tables), figsize=size, sharey=True, squeeze=False, layout="constrained")
     for axis, table, entries in zip(axes[0], tables, drawable, strict=True):
         _panel(axis, entries)
