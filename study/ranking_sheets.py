@@ -181,7 +181,7 @@ def _found(table: Table) -> Iterator[str]:
     names = [f"{spoken(e['name'])} ({WORDS[e['statistic']]}: {against_text(e)})" for e in confirmed(entries)]
     suggested = sum("selected" in e["role"] for e in entries)
     what = "; ".join(names) or "none"
-    yield f"{title_of(table)}: {suggested} predictions at t = 0 suggested, {len(names)} confirmed: {what}."
+    yield f"{title_of(table)}: correlations at t = 0 suggested {suggested}, confirmed {len(names)}: {what}."
     parts = []
     for statistic in SEED_LEVEL:
         out = table["excluded"][statistic]

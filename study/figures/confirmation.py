@@ -71,8 +71,8 @@ def confirmation(study: Study) -> Drawn | Missing:
     title = "What the exploration suggested, on seeds held out."
     here = f"Predictors at t = 0, by phase: {'; '.join(told)}."
     caption = (
-        f"{study.contrast}: r on the {count_of([h['exploration_seeds'] for h in halves])} seeds that explore against r on the "
-        f"{count_of([h['held_out_seeds'] for h in halves])} held out, for what was selected and for the references (the "
+        f"{study.contrast}: r on the seeds that explore (n = {count_of([h['exploration_seeds'] for h in halves])}) against r on "
+        f"those held out (n = {count_of([h['held_out_seeds'] for h in halves])}), for what was selected and for the references (the "
         f"primary estimator, the best early-training loss). Filled: confirmed (same sign, interval excludes zero). Bars: "
         f"{study.analysis['ranking']['interval']}, over the {count_of([h['held_out_family'] for h in halves])} correlations "
         f"taken along in a phase. Dotted: the same r in both halves. {study.source}"

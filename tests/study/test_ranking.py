@@ -275,7 +275,7 @@ def test_tables_notes_and_figures_say_what_was_found(ranked: dict[str, Any], tmp
     for function in (ranking_figure, confirmation_figure, agreement_figure):
         drawn = function(study)
         assert isinstance(drawn, Drawn)
-        assert "n = 60" in drawn.caption or "30 seeds that explore" in drawn.caption
+        assert "n = 60" in drawn.caption or "held out (n = 30)" in drawn.caption
         plt.close(drawn.figure)
     bare = Study(tmp_path, frame, analysis | {"ranking": None}, None, "c")
     assert isinstance(ranking_figure(bare), Missing)
