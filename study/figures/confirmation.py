@@ -70,11 +70,12 @@ def confirmation(study: Study) -> Drawn | Missing:
         told.append(f"{table['phase']}: {suggested} suggested, confirmed {listed(good, 6) or 'none'}")
     title = "What the exploration suggested, on seeds held out."
     here = f"Predictors at t = 0, by phase: {'; '.join(told)}."
+    sizes = {half: count_of([h[f"{half}_seeds"] for h in halves]) for half in ("exploration", "held_out")}
     caption = (
-        f"{study.contrast}: r on the seeds that explore (n = {count_of([h['exploration_seeds'] for h in halves])}) against r on "
-        f"those held out (n = {count_of([h['held_out_seeds'] for h in halves])}), for what was selected and for the references (the "
-        f"primary estimator, the best early-training loss). Filled: confirmed (same sign, interval excludes zero). Bars: "
-        f"{study.analysis['ranking']['interval']}, over the {count_of([h['held_out_family'] for h in halves])} correlations "
-        f"taken along in a phase. Dotted: the same r in both halves. {study.source}"
+        f"{study.contrast}: r on the seeds that explore (n = {sizes['exploration']}) against r on those held out (n = "
+        f"{sizes['held_out']}), for what was selected and for the references (the primary estimator, the best early-training "
+        f"loss). Filled: confirmed (same sign, interval excludes zero). Bars: {study.analysis['ranking']['interval']}, over the "
+        f"{count_of([h['held_out_family'] for h in halves])} correlations taken along in a phase. Dotted: the same r in both "
+        f"halves. {study.source}"
     )
     return Drawn(figure, title, caption, f"{title} {here}", "", here)
