@@ -74,8 +74,8 @@ def confirmation(study: Study) -> Drawn | Missing:
     caption = (
         f"{study.contrast}: r on the seeds that explore (n = {sizes['exploration']}) against r on those held out (n = "
         f"{sizes['held_out']}), for what was selected and for the references (the primary estimator, the best early-training "
-        f"loss). Filled: confirmed (same sign, interval excludes zero). Bars: {study.analysis['ranking']['interval']}, over the "
-        f"{count_of([h['held_out_family'] for h in halves])} correlations taken along in a phase. Dotted: the same r in both "
-        f"halves. {study.source}"
+        f"loss). Filled: confirmed (same sign, interval excludes zero). Bars: {study.analysis['ranking']['interval']}, over "
+        f"the {count_of([h['held_out_family'] for h in halves])} correlations taken along in a phase. Dotted: equal r. "
+        f"{study.source}"
     )
     return Drawn(figure, title, caption, f"{title} {here}", "", here)
