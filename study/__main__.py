@@ -141,7 +141,8 @@ A folder belongs to one configuration: another one is refused. compute.* and wan
 
 ANALYSE = """\
 Rebuild analysis.json, analysis.csv and the printed tables from DIR/rows/**/*.parquet. Works on any folder with
-such rows: they need cell, seed, silhouette_<estimator> and loss_<phase>_test or loss_<phase>_unseen."""
+such rows: they need cell, seed, silhouette_<estimator> and loss_<phase>_test or loss_<phase>_unseen. Where they have
+predictor_<phase>_<name>, every predictor is ranked against a little training (ranking.csv)."""
 
 REPORT = """\
 Write DIR/report.html (one file, no network, for desktop, phone and print) and DIR/figures/*.svg, *.png: everything that

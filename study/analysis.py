@@ -18,6 +18,7 @@ from scipy.stats import false_discovery_control
 from study.comparisons import FAITHFUL_ESTIMATOR, OUTCOMES, Comparison, comparisons_of, predictors_of
 from study.contrasts import Contrast
 from study.over_time import over_time
+from study.ranking import ranking
 from study.statistics.correlations import CONDITION_EFFECTS, CORRELATIONS
 from study.statistics.intervals import METHOD, RESAMPLES, Estimate, estimates, unusable
 from study.statistics.mixed import mixed_model
@@ -40,7 +41,7 @@ from study.statistics.variance import DESIGNS, decompose, design_of
 from study.statistics.verdicts import CLAIMS, judge
 from study.sweep import Primary
 
-SCHEMA = 2
+SCHEMA = 3
 SIGN_FLIP = "sign flips of seeds"
 PERMUTED = "permutations of seeds"
 PERMUTED_STATISTICS = ("centred", "within_first", "within_second")
@@ -142,8 +143,12 @@ def analyse(
     primary: Primary | None = None,
     resamples: int = RESAMPLES,
     permutation_count: int = PERMUTATIONS,
+    costs: Mapping[str, float] | None = None,
 ) -> dict[str, Any]:
-    """Every statistic of every comparison, and the verdicts.
+    """Every statistic of every comparison, the verdicts, and the ranking of predictors where rows hold some.
+
+    Args:
+        costs: columns of predictors with what they cost in gradient steps, where that was measured.
 
     Returns:
         plain data, ready for JSON: `results` has one entry per contrast, phase, outcome, predictor and statistic; a value
@@ -181,6 +186,7 @@ def analyse(
         "variance": _variance(frame) if design == "crossed" else [],
         "results": results,
         "over_time": over_time(frame, contrasts, resamples),
+        "ranking": ranking(frame, contrasts, leading, costs, permutation_count=permutation_count),
     }
 
 

@@ -15,6 +15,7 @@ from rich.console import Console
 
 from study import linear_trial
 from study.analysis import analyse
+from study.candidates import has_predictors
 from study.checkpoint import clear
 from study.comparisons import contrasts_of_rows, phases_of, predictors_of
 from study.cost import reference_seconds, steps_of_reference
@@ -24,6 +25,7 @@ from study.lock import driving
 from study.memory import check_memory
 from study.output import print_analysis, write_analysis
 from study.plan import Block, Cell, LinearCell, Plan
+from study.predictor_cost import costs_of
 from study.progress import duration
 from study.provenance import provenance
 from study.rows import RowsError, finished, read_rows
@@ -194,7 +196,8 @@ def analysed(frame: pd.DataFrame, plan: Plan | None, out: Location) -> dict[str,
         raise RowsError(f"{out}: no two cells share seeds, so there is nothing to compare")
     if not predictors_of(frame) or not phases_of(frame):
         raise RowsError(f"{out}: rows need a column silhouette_<estimator> and one of loss_<phase>_test, loss_<phase>_unseen")
-    return analyse(frame, contrasts, plan.sweep.primary if plan is not None else None)
+    costs = costs_of(frame, plan, out) if has_predictors(frame) else {}
+    return analyse(frame, contrasts, plan.sweep.primary if plan is not None else None, costs=costs)
 
 
 def report(plan: Plan | None, out: Location, console: Console) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
+from study.figures.confirmation import confirmation
 from study.figures.figure_1 import figure_1
 from study.figures.figure_2 import figure_2
 from study.figures.figure_3 import figure_3
@@ -31,7 +32,9 @@ from study.figures.figure_20 import figure_20
 from study.figures.forest import forest
 from study.figures.half_times import half_times
 from study.figures.over_time import over_time
+from study.figures.pattern_agreement import pattern_agreement
 from study.figures.predictors import predictors
+from study.figures.ranking import ranking
 from study.figures.scale_map import scale_map
 from study.figures.scatter import scatter
 from study.figures.shift import shift
@@ -39,7 +42,7 @@ from study.figures.structure import structure
 from study.figures.study import Drawn, Missing, Study
 
 FIGURES: tuple[Callable[[Study], Drawn | Missing], ...] = (
-    scatter, shift, forest, predictors, scale_map, over_time, structure,
+    scatter, shift, forest, predictors, ranking, confirmation, pattern_agreement, scale_map, over_time, structure,
     figure_1, figure_2, figure_3, figure_4, figure_5,
     figure_7, figure_8, figure_9, figure_10,
     figure_11, figure_12, figure_13, figure_14, half_times,

@@ -10,6 +10,7 @@ from typing import Any
 from study.figures.study import UNKNOWN, Study, short
 from study.linear_settings import LinearSettings
 from study.over_time_sheets import over_time_sheets
+from study.ranking_sheets import ranking_sheets
 from study.sheets import Sheet
 from study.statistics.verdicts import CLAIMS
 from study.sweep import Settings
@@ -60,7 +61,7 @@ def main_sheet(study: Study) -> Sheet:
 
 
 def table_groups(study: Study) -> list[Group]:
-    """Every table of every outcome, by contrast; the report's contrast first."""
+    """Every table of every outcome, by contrast, the report's contrast first; before them the ranking of predictors."""
     analysis = study.analysis
     general = [cell_sheet(analysis), *filter(None, [variance_sheet(analysis)])]
     groups: dict[str, list[Sheet]] = {
@@ -75,7 +76,8 @@ def table_groups(study: Study) -> list[Group]:
         name = next((name for name in groups if name and sheet.title.startswith(f"{name}, ")), "")
         groups[name].append(filled(sheet))
     named = [Group(f"Contrast {name}", tables) for name, tables in groups.items() if name]
-    return [Group("All cells and contrasts", groups[""]), *named]
+    ranked = list(ranking_sheets(analysis, everything=True))
+    return [Group("All cells and contrasts", groups[""]), *([Group("Ranking of predictors", ranked)] if ranked else []), *named]
 
 
 def settings_sheets(study: Study) -> list[Sheet]:

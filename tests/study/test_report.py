@@ -89,6 +89,9 @@ def folder(linear: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         rows = rows_of(run_block(block), plan.sweep.name, {"commit": COMMIT, "version_python": "3.x"})
         if block.draws[0].seed == 0 and block.cell.settings.init_scale == 10:
             rows[0]["diverged"] = True
+        for row in rows:
+            row |= {f"predictor_{phase}_like_svd": row["silhouette_svd_right"] for phase in ("single", "multi")}
+            row |= {f"agreement_{phase}_like_svd": row["silhouette_svd_right"] / 2 for phase in ("single", "multi")}
         write_rows(out, block, rows)
     for command in (("analyse", out), ("report", out, linear)):
         done = study_here(*command)

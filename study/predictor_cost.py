@@ -1,0 +1,107 @@
+"""What each predictor at t = 0 costs, in gradient steps of the same network: the price that a little training competes with."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import pandas as pd
+import torch
+
+from pntk.data import PhaseData, draw_phase_data, pattern_block
+from pntk.network import Networks, base_networks, scaled
+from pntk.structure.silhouette import Clustering, silhouettes
+from pntk.training.descent import descend
+from study.candidates import columns_by_phase
+from study.comparisons import predictors_of
+from study.plan import Cell, Draw, Plan
+from study.storage import Location, exists, read_bytes, write_bytes
+from study.threads import threads
+from study.trial import starts_of
+
+FILE = "predictor_costs.json"
+STEPS = 100  # that are timed
+LEAST_SECONDS = 0.05  # what takes less is done again, and the fastest time counts
+MOST_SECONDS = 3.0  # what takes more is done once; all else at least twice, since a first call may load libraries
+MOST_TIMES = 20
+
+
+def costs_of(frame: pd.DataFrame, plan: Plan | None, out: Location) -> dict[str, float]:
+    """Column -> cost in gradient steps, for one network of the study; {} for rows made elsewhere.
+
+    Measured once for a folder and kept in `predictor_costs.json`, so that the same rows give the same analysis; measured
+    again where a column that can be measured is missing there.
+    """
+    wanted = {*predictors_of(frame), *(c for found in columns_by_phase(frame, "predictor").values() for c in found.values())}
+    cells = [cell for cell in (plan.cells if plan is not None else ()) if isinstance(cell, Cell)]
+    if not cells:
+        return {}
+    computations, step = computations_of(cells[0], cells[0].draws[0])
+    computations = {name: work for name, work in computations.items() if name in wanted}
+    kept = _kept(out)
+    if kept.keys() >= computations.keys():
+        return {name: kept[name] for name in computations}
+    with threads(1):
+        found = measured_costs(computations, step)
+    write_bytes(out / FILE, (json.dumps(found, indent=1) + "\n").encode())
+    return found
+
+
+def _kept(out: Location) -> dict[str, float]:
+    if not exists(out / FILE):
+        return {}
+    try:
+        found = json.loads(read_bytes(out / FILE))
+    except ValueError:
+        return {}
+    sound = isinstance(found, dict) and all(isinstance(cost, float) and cost >= 0 for cost in found.values())
+    return found if sound else {}
+
+
+def measured_costs(computations: Mapping[str, Callable[[], Any]], step: Callable[[], Any]) -> dict[str, float]:
+    """CPU time of each computation, divided by that of one gradient step.
+
+    Args:
+        computations: column -> what computes it afresh, from weights and patterns.
+        step: takes `STEPS` gradient steps of the same network.
+    """
+    per_step = _cpu_seconds(step) / STEPS
+    return {name: float(f"{_cpu_seconds(work) / per_step:.3g}") for name, work in computations.items()}
+
+
+def _cpu_seconds(work: Callable[[], Any]) -> float:
+    times: list[float] = []
+    while (len(times) < 2 and sum(times) < MOST_SECONDS) or (sum(times) < LEAST_SECONDS and len(times) < MOST_TIMES):
+        start = time.process_time()
+        work()
+        times.append(time.process_time() - start)
+    return max(min(times), 1e-9)
+
+
+def computations_of(cell: Cell, draw: Draw) -> tuple[dict[str, Callable[[], Any]], Callable[[], Any]]:
+    """Every t = 0 measurement of one network by column, and `STEPS` gradient steps of its first phase."""
+    settings, phase = cell.settings, cell.curriculum.phases[0]
+    base = base_networks(cell.environment, settings.hidden_units, [draw.seed], settings.init_half_width, settings.bias)
+    networks = scaled(base, settings.init_scale, settings.scaled_layers)
+    sizes, disjoint = (settings.train_patterns, settings.test_patterns), settings.test_draw == "disjoint"
+    data = {p.name: draw_phase_data(cell.environment, p, draw.data_seed, *sizes, disjoint) for p in cell.curriculum.phases}
+    clustering = Clustering(settings.clusters, settings.kmeans_restarts, settings.kmeans_random_state)
+
+    def measure(name: str) -> Callable[[], Any]:
+        return lambda: silhouettes(starts_of(cell, networks, [data[phase.name]])[0], (name,), clustering)
+
+    dtype = getattr(torch, settings.precision)
+    train = pattern_block(cell.environment, [data[phase.name].train], dtype)
+
+    def step() -> None:
+        descend(networks.to(dtype=dtype), train, train, STEPS, phase.learning_rate, records=2)
+
+    found = {f"silhouette_{name}": measure(name) for name in settings.estimators}
+    return found | predictor_computations(cell, networks, data), step
+
+
+def predictor_computations(cell: Cell, networks: Networks, data: Mapping[str, PhaseData]) -> dict[str, Callable[[], Any]]:
+    """predictor_<phase>_<name> -> its computation on this network with that phase's patterns."""
+    return {}
