@@ -17,6 +17,7 @@ from scipy.stats import false_discovery_control
 
 from study.comparisons import FAITHFUL_ESTIMATOR, OUTCOMES, Comparison, comparisons_of, predictors_of
 from study.contrasts import Contrast
+from study.maps import maps
 from study.over_time import over_time
 from study.statistics.correlations import CONDITION_EFFECTS, CORRELATIONS
 from study.statistics.intervals import METHOD, RESAMPLES, Estimate, estimates, unusable
@@ -40,7 +41,7 @@ from study.statistics.variance import DESIGNS, decompose, design_of
 from study.statistics.verdicts import CLAIMS, judge
 from study.sweep import Primary
 
-SCHEMA = 2
+SCHEMA = 3
 SIGN_FLIP = "sign flips of seeds"
 PERMUTED = "permutations of seeds"
 PERMUTED_STATISTICS = ("centred", "within_first", "within_second")
@@ -181,6 +182,7 @@ def analyse(
         "variance": _variance(frame) if design == "crossed" else [],
         "results": results,
         "over_time": over_time(frame, contrasts, resamples),
+        "maps": maps(frame, leading, resamples, permutation_count),
     }
 
 

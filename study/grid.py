@@ -85,11 +85,11 @@ def grids_of(sweep: Sweep) -> list[Grid]:
     """
     linear = sweep.network == "linear"
     model: type[BaseModel] = LinearSettings if linear else Settings
-    several = not isinstance(sweep.grid, dict)
+    single: dict[str, dict[str, Any]] = {"grid": sweep.grid} if isinstance(sweep.grid, dict) and sweep.grid else {}
+    given = single if isinstance(sweep.grid, dict) else {f"grid.{number}": grid for number, grid in enumerate(sweep.grid)}
     grids = []
-    for number, given in enumerate(sweep.grid if several else [sweep.grid] if sweep.grid else []):
-        where = f"grid.{number}" if several else "grid"
-        axes, fixed = {axis: values for axis, values in given.items() if axis != FIXED}, given.get(FIXED, {})
+    for where, grid in given.items():
+        axes, fixed = {axis: values for axis, values in grid.items() if axis != FIXED}, dict(grid.get(FIXED, {}))
         if not axes:
             raise SweepError(f"{where}: needs at least one axis")
         base = ({} if linear else {"curriculum": "-"}) | sweep.settings | fixed

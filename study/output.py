@@ -10,6 +10,7 @@ from typing import Any
 import pandas as pd
 from rich.console import Console
 
+from study.map_sheets import map_notes, map_sheets
 from study.over_time_sheets import over_time_notes, over_time_sheets
 from study.sheets import Sheet, markdown, print_sheet
 from study.tables import cell_sheet, notes, rules, sentence, sheets, variance_sheet, verdict_sheet
@@ -20,9 +21,9 @@ def print_analysis(console: Console, analysis: dict[str, Any]) -> None:
     print_sheet(console, cell_sheet(analysis))
     for sheet in (*reversed(list(sheets(analysis, analysis["outcomes"][0], everything=False))), *_general(analysis)):
         print_sheet(console, sheet)
-    for sheet in over_time_sheets(analysis, everything=False):
+    for sheet in (*map_sheets(analysis), *over_time_sheets(analysis, everything=False)):
         print_sheet(console, sheet)
-    for line in (*rules(analysis), *notes(analysis), *over_time_notes(analysis)):
+    for line in (*rules(analysis), *notes(analysis), *map_notes(analysis), *over_time_notes(analysis)):
         console.print(line, highlight=False, markup=False)
     console.print(sentence(analysis), highlight=False, markup=False, style="bold")
 
@@ -34,7 +35,8 @@ def _general(analysis: dict[str, Any]) -> Iterator[Sheet]:
 
 
 def write_analysis(out: Path, analysis: dict[str, Any]) -> list[Path]:
-    """`analysis.json`, its results as a flat `analysis.csv`, every table of both outcomes as `analysis.md`."""
+    """`analysis.json`, its results as a flat `analysis.csv`, every table of both outcomes as `analysis.md`, and `maps.csv`
+    where the study has maps."""
     as_json, as_csv, as_markdown = (out / f"analysis.{kind}" for kind in ("json", "csv", "md"))
     as_json.write_text(json.dumps(analysis, indent=1, allow_nan=False) + "\n", encoding="utf-8")
     pd.DataFrame(analysis["results"]).to_csv(as_csv, index=False)
@@ -42,6 +44,12 @@ def write_analysis(out: Path, analysis: dict[str, Any]) -> list[Path]:
     parts += [*rules(analysis), *notes(analysis), markdown(cell_sheet(analysis))]
     for outcome in analysis["outcomes"]:
         parts += [markdown(sheet) for sheet in sheets(analysis, outcome, everything=True)]
+    parts += [*map(markdown, map_sheets(analysis)), *map_notes(analysis)]
     parts += [*map(markdown, over_time_sheets(analysis, everything=True)), *over_time_notes(analysis)]
     as_markdown.write_text("\n\n".join(parts), encoding="utf-8")
-    return [as_json, as_csv, as_markdown]
+    files, as_map = [as_json, as_csv, as_markdown], out / "maps.csv"
+    as_map.unlink(missing_ok=True)  # of rows that are no more
+    if analysis["maps"]:
+        pd.DataFrame(analysis["maps"]["entries"]).to_csv(as_map, index=False)
+        files.append(as_map)
+    return files

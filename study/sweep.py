@@ -196,7 +196,7 @@ class Tracking(_Strict):
     entity: str | None = None
 
 
-FIXED = "settings"  # beside the axes of a grid in a list of grids: settings that all its cells share
+FIXED = "settings"  # beside the axes of a grid: settings that all its cells share
 
 
 def _read_grid(value: Any) -> Any:
@@ -206,7 +206,7 @@ def _read_grid(value: Any) -> Any:
         if not isinstance(grid, dict) or not all(isinstance(axis, str) for axis in grid):
             raise ValueError("must be a mapping of axes to lists of values, or a list of such mappings")
         for axis, values in grid.items():
-            if grid is not value and axis == FIXED:
+            if axis == FIXED:
                 if not isinstance(values, dict) or not all(isinstance(name, str) for name in values):
                     raise ValueError(f"{FIXED} of a grid must be a mapping of settings, got {str(values)[:60]}")
             elif not isinstance(values, (list, tuple)):
@@ -214,7 +214,7 @@ def _read_grid(value: Any) -> Any:
     return value
 
 
-Grids = Annotated[dict[str, list[Any]] | tuple[dict[str, Any], ...], BeforeValidator(_read_grid)]
+Grids = Annotated[dict[str, Any] | tuple[dict[str, Any], ...], BeforeValidator(_read_grid)]
 
 
 class Sweep(_Strict):

@@ -173,7 +173,9 @@ def simultaneous(columns: Columns, resamples: int = RESAMPLES, random_state: int
     if columns.units == 0:
         return Simultaneous(low, low, high, ("no pairs",) * count, float("nan"), 0)
     value, error = (part[0] for part in correlations(columns, np.ones((1, columns.units))))
-    reason = np.where(np.isfinite(value), np.where(np.isfinite(error), "", "a correlation of 1"), CONSTANT_REASON).astype(object)
+    reason = np.where(np.isfinite(value), np.where(np.isfinite(error), "", "a correlation of 1"), CONSTANT_REASON).astype(
+        object
+    )
     few = columns.seeds < FEWEST_SEEDS
     reason[few] = [f"{n} seed(s), simultaneous intervals need {FEWEST_SEEDS}" for n in columns.seeds[few]]
     usable = np.flatnonzero(reason == "")
