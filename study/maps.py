@@ -30,6 +30,7 @@ Array = NDArray[np.float64]
 
 SCALE, REFERENCE = "init_scale", 1.0
 FEWEST_SCALES = 4
+AXES = ("learning_rate", "curriculum", "hidden_units", "scaled_layers")  # the usual ones, in reading order
 # How cells are computed and what else is measured, not what they are.
 MANNER = (
     "integrator", "precision", "estimators", "kmeans_repeats", "data_redraws",
@@ -57,7 +58,7 @@ class Square:
 
 def axes_of_rows(frame: pd.DataFrame) -> dict[str, dict[str, Any]]:
     """Cell to the settings in which cells differ (its place on the axes of the study), initial scale the first."""
-    fields = [SCALE, *(name for name in Settings.model_fields if name != SCALE and name not in MANNER)]
+    fields = [name for name in dict.fromkeys([SCALE, *AXES, *Settings.model_fields]) if name not in MANNER]
     cells = frame.drop_duplicates("cell").set_index("cell")
     axes = [name for name in fields if name in cells and (name == SCALE or cells[name].nunique(dropna=False) > 1)]
     return {str(cell): {axis: row[axis] for axis in axes} for cell, row in cells.iterrows()}

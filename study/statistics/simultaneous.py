@@ -66,8 +66,8 @@ class Columns:
         """Some of the correlations, over all pairs or some."""
         rows = np.asarray(columns, dtype=np.int64)
         kept = np.ones(len(self.seed), dtype=bool) if pairs is None else pairs
-        parts = (part[rows][:, kept] for part in (self.x, self.y, self.present))
-        return Columns(*parts, self.seed[kept], self.stratum[kept])
+        x, y, present = self.x[rows][:, kept], self.y[rows][:, kept], self.present[rows][:, kept]
+        return Columns(x, y, present, self.seed[kept], self.stratum[kept])
 
 
 def columns_of(x: Array, y: Array, seed: Integers, stratum: Integers) -> Columns:
