@@ -10,12 +10,23 @@ import pandas as pd
 import pytest
 import yaml
 
+from study.figures.init_scale_lines import init_scale_lines
+from study.figures.init_scale_map import init_scale_map
+from study.figures.init_scale_pairs_map import init_scale_pairs_map
+from study.figures.registry import FIGURES
+from study.figures.scale_map import scale_map
+from study.figures.study import Drawn
+from study.figures.style import save
 from study.folder import claim
 from study.map_sheets import answer, map_sheets
 from study.maps import maps
 from study.plan import make_plan
+from study.report.read import read_study
+from study.report.view import table_groups
 from study.rows import write_rows
 from study.sweep_file import parse_sweep
+from study.tables import number
+from study.threads import threads
 from study.trial import rows_of, run_block
 from tests.study.conftest import study_here
 
@@ -31,12 +42,12 @@ def simulated(link: float = 0.9) -> pd.DataFrame:
     ]
     cells += [{"init_scale": s, "learning_rate": 0.01, "scaled_layers": "both"} for s in (0.3, 3.0, 10.0)]
     parts = []
-    for number, cell in enumerate(cells):
+    for place, cell in enumerate(cells):
         x, noise = generator.normal(size=(2, SEEDS))
         here = link if PLANTED.items() <= cell.items() else 0.0
-        part = pd.DataFrame(cell | {"cell": f"c{number}", "seed": np.arange(SEEDS), "data_seed": np.arange(SEEDS)})
+        part = pd.DataFrame(cell | {"cell": f"c{place}", "seed": np.arange(SEEDS), "data_seed": np.arange(SEEDS)})
         part["integrator"] = "flow" if cell["init_scale"] < 10 else "gd"
-        part["silhouette_eig"] = x - number
+        part["silhouette_eig"] = x - place
         part["loss_multi_unseen"] = here * x + np.sqrt(1 - here**2) * noise + 10
         parts.append(part.assign(diverged=False))
     return pd.concat(parts, ignore_index=True)
@@ -109,14 +120,16 @@ grid:
   - {init_scale: [0.3, 1, 3, 10], curriculum: [short]}
   - {init_scale: [0.3, 1, 3, 10], curriculum: [multi_only], settings: {integrator: flow}}
 contrasts: {large: {axis: init_scale, first: 1, second: 10}}
+compute: {block: 12}
 """
 
 
 def test_a_star_is_mapped_from_its_rows_to_the_report(tmp_path: Path) -> None:
     plan = make_plan(parse_sweep(yaml.safe_load(STAR)))
     claim(tmp_path, plan.sweep)
-    for block in plan.blocks():
-        write_rows(tmp_path, block, rows_of(run_block(block), plan.sweep.name, {"commit": "0" * 40}))
+    with threads(1):
+        for block in plan.blocks():
+            write_rows(tmp_path, block, rows_of(run_block(block), plan.sweep.name, {"commit": "0" * 40}))
     done = study_here("analyse", tmp_path)
     assert done.returncode == 0, done.stderr
     assert "Map of svd_right against the final loss, over the seeds of a cell: of 12 cells and phases" in done.stdout
@@ -125,13 +138,17 @@ def test_a_star_is_mapped_from_its_rows_to_the_report(tmp_path: Path) -> None:
     assert set(entries["n"]) == {12}
     assert entries["outcome"].eq("unseen").all()
     assert "Map over initial scale, multi unseen loss, svd_right" in (tmp_path / "analysis.md").read_text(encoding="utf-8")
-    done = study_here("report", tmp_path)
-    assert done.returncode == 0, done.stderr
-    for name in ("init_scale_map", "init_scale_pairs_map", "init_scale_lines", "scale_map"):
-        assert (tmp_path / "figures" / f"{name}.svg").exists()
-        assert f"{name}: not drawn" not in done.stdout
-    text = (tmp_path / "figures" / "init_scale_map.svg").read_text(encoding="utf-8")
-    for value in entries.loc[entries["statistic"] == "within", "value"]:
-        assert f"{value:.3f}".replace("0.", ".", 1).replace("-0.000", "0.000").replace("-", "") in text
-    page = (tmp_path / "report.html").read_text(encoding="utf-8")
-    assert "the largest |r| that it still allows anywhere" in page
+    study = read_study(tmp_path)
+    assert study.analysis["maps"]["entries"][0]["cell"] == entries["cell"][0]
+    texts = {}
+    for function in (init_scale_map, init_scale_pairs_map, init_scale_lines, scale_map):
+        assert function in FIGURES
+        drawn = function(study)
+        assert isinstance(drawn, Drawn), drawn
+        assert "n = 12" in drawn.caption or function is scale_map
+        texts[function.__name__] = save(drawn.figure, tmp_path, function.__name__)[0].read_text(encoding="utf-8")
+    for name, statistic in (("init_scale_map", "within"), ("init_scale_pairs_map", "pairs")):
+        for value in entries.loc[entries["statistic"] == statistic, "value"]:
+            assert f">{number(value)}<" in texts[name].replace("\u2212", "-")
+    tables = [sheet.title for group in table_groups(study) for sheet in group.tables]
+    assert sum(title.startswith("Map over initial scale") for title in tables) == 4
