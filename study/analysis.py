@@ -17,6 +17,7 @@ from scipy.stats import false_discovery_control
 
 from study.comparisons import FAITHFUL_ESTIMATOR, OUTCOMES, Comparison, comparisons_of, predictors_of
 from study.contrasts import Contrast
+from study.maps import maps
 from study.over_time import over_time
 from study.ranking import ranking
 from study.statistics.correlations import CONDITION_EFFECTS, CORRELATIONS
@@ -187,6 +188,7 @@ def analyse(
         "results": results,
         "over_time": over_time(frame, contrasts, resamples),
         "ranking": ranking(frame, contrasts, leading, costs, permutation_count=permutation_count),
+        "maps": maps(frame, leading, resamples, permutation_count),
     }
 
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from study.grid import axes_of, grid_name, some
+from study.grid import grid_cells, grids_of, naming_of, some
 from study.sweep import PaperValues, Sweep, SweepError
 
 if TYPE_CHECKING:
@@ -78,19 +77,27 @@ def check_primary(sweep: Sweep, cells: dict[str, Cell], contrasts: Sequence[Cont
 
 
 def _along_axis(sweep: Sweep, name: str, where: str, cells: dict[str, Cell]) -> list[Contrast]:
-    spec, axes = sweep.contrasts[name], axes_of(sweep)
-    if spec.axis not in axes:
-        raise SweepError(f"{where}.axis = {spec.axis!r}: allowed: {some(list(axes))}")
-    for end in ("first", "second"):
-        if getattr(spec, end) not in axes[spec.axis]:
-            raise SweepError(f"{where}.{end} = {getattr(spec, end)!r}: must be a value of grid.{spec.axis}: {axes[spec.axis]}")
-    others = {axis: values for axis, values in axes.items() if axis != spec.axis}
-    contrasts = []
-    for values in itertools.product(*others.values()):
-        rest = dict(zip(others, values, strict=True))
-        ends = [grid_name({axis: rest.get(axis, getattr(spec, end)) for axis in axes}) for end in ("first", "second")]
-        full = f"{name}[{grid_name(rest)}]" if rest else name
-        contrasts.append(Contrast(full, (_pair(where, cells, *ends),), spec.paper))
+    """A contrast for every place on the other axes at which the grids have both values of this one."""
+    spec, grids = sweep.contrasts[name], grids_of(sweep)
+    name_of, named = naming_of(sweep, grids), grid_cells(sweep, grids)
+    if spec.axis not in name_of.usual:
+        raise SweepError(f"{where}.axis = {spec.axis!r}: allowed: {some(list(name_of.usual))}")
+    values = list(dict.fromkeys(cell.place[spec.axis] for cell in named.values()))
+    ends = [spec.first, spec.second]
+    for end, value in zip(("first", "second"), ends, strict=True):
+        if value not in values:
+            raise SweepError(f"{where}.{end} = {value!r}: must be a value of grid.{spec.axis}: {some(list(map(str, values)))}")
+    found: dict[str, dict[Any, str]] = {}
+    for cell_name, cell in named.items():
+        rest = name_of({axis: value for axis, value in cell.place.items() if axis != spec.axis})
+        found.setdefault(rest, {})[cell.place[spec.axis]] = cell_name
+    contrasts = [
+        Contrast(f"{name}[{rest}]" if rest else name, (_pair(where, cells, *(along[end] for end in ends)),), spec.paper)
+        for rest, along in found.items()
+        if all(end in along for end in ends)
+    ]
+    if not contrasts:
+        raise SweepError(f"{where}: no two cells of the grids differ in {spec.axis} alone, {ends[0]!r} and {ends[1]!r}")
     return contrasts
 
 

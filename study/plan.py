@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
-import math
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Any, Generic
@@ -13,7 +11,7 @@ from typing_extensions import TypeVar
 from pntk.curriculum import Curriculum, Phase
 from pntk.tasks import Environment
 from study.contrasts import Contrast, check_primary, contrasts_of
-from study.grid import axes_of, grid_name, some, validated
+from study.grid import grid_cells, grids_of, some, validated
 from study.linear_settings import LinearCellSpec, LinearSettings
 from study.sweep import CellSpec, SeedRange, Settings, Sweep, SweepError, seed_list
 
@@ -120,16 +118,14 @@ def make_plan(sweep: Sweep) -> Plan:
     else:
         validated(sweep.settings | {"curriculum": sweep.settings.get("curriculum", "-")}, "settings")
     named = {name: dict(spec or {}) for name, spec in sweep.cells.items()}
-    axes = axes_of(sweep)
-    count = len(named) + (math.prod(len(values) for values in axes.values()) if axes else 0)
+    grids = grids_of(sweep)
+    count = len(named) + sum(grid.count for grid in grids)
     if count > MOST_CELLS:
         raise SweepError(f"cells, grid: make {count:,} cells, at most {MOST_CELLS:,} are allowed")
-    for values in itertools.product(*axes.values()) if axes else ():
-        chosen = dict(zip(axes, values, strict=True))
-        name = grid_name(chosen)
+    for name, grid_cell in grid_cells(sweep, grids).items():
         if name in named:
-            raise SweepError(f"grid: gives the cell {name!r} twice")
-        named[name] = chosen
+            raise SweepError(f"{grid_cell.where}: gives the cell {name!r} twice")
+        named[name] = grid_cell.overrides
     if not named:
         raise SweepError("cells: a sweep needs cells, a grid, or both")
     for name in named:

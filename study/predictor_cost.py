@@ -12,6 +12,8 @@ import torch
 
 from pntk.data import PhaseData, draw_phase_data, pattern_block
 from pntk.network import Networks, base_networks, scaled
+from pntk.predictors.case import Case
+from pntk.predictors.registry import PREDICTORS
 from pntk.structure.silhouette import Clustering, silhouettes
 from pntk.training.descent import descend
 from study.candidates import columns_by_phase
@@ -104,4 +106,9 @@ def computations_of(cell: Cell, draw: Draw) -> tuple[dict[str, Callable[[], Any]
 
 def predictor_computations(cell: Cell, networks: Networks, data: Mapping[str, PhaseData]) -> dict[str, Callable[[], Any]]:
     """predictor_<phase>_<name> -> its computation on this network with that phase's patterns."""
-    return {}
+
+    def compute(name: str, drawn: PhaseData) -> Callable[[], Any]:
+        return lambda: PREDICTORS[name].function(Case(networks, cell.environment, drawn.train, drawn.unseen))
+
+    names = cell.settings.predictors
+    return {f"predictor_{phase}_{name}": compute(name, drawn) for phase, drawn in data.items() for name in names}

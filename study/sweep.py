@@ -165,7 +165,7 @@ class PaperValues(_Strict):
 
 class ContrastSpec(_Strict):
     """Which cells are compared: two cells, or two values of a grid axis (one contrast per combination of the other
-    axes), or earlier contrasts pooled."""
+    axes that has both), or earlier contrasts pooled."""
 
     first: str | int | float | bool | None = None
     second: str | int | float | bool | None = None
@@ -212,6 +212,27 @@ class Tracking(_Strict):
     entity: str | None = None
 
 
+FIXED = "settings"  # beside the axes of a grid: settings that all its cells share
+
+
+def _read_grid(value: Any) -> Any:
+    """Axes with lists of values, or a list of such grids; anything else is refused with what is allowed."""
+    grids = value if isinstance(value, (list, tuple)) else [value]
+    for grid in grids:
+        if not isinstance(grid, dict) or not all(isinstance(axis, str) for axis in grid):
+            raise ValueError("must be a mapping of axes to lists of values, or a list of such mappings")
+        for axis, values in grid.items():
+            if axis == FIXED:
+                if not isinstance(values, dict) or not all(isinstance(name, str) for name in values):
+                    raise ValueError(f"{FIXED} of a grid must be a mapping of settings, got {str(values)[:60]}")
+            elif not isinstance(values, (list, tuple)):
+                raise ValueError(f"axis {axis[:60]} must have a list of values, got {str(values)[:60]}")
+    return value
+
+
+Grids = Annotated[dict[str, Any] | tuple[dict[str, Any], ...], BeforeValidator(_read_grid)]
+
+
 class Sweep(_Strict):
     name: Name
     description: str = ""
@@ -222,7 +243,7 @@ class Sweep(_Strict):
     curricula: dict[Name, CurriculumSpec] = Field(default_factory=dict)  # of multitask networks, which need one
     settings: dict[str, Any] = Field(default_factory=dict)
     cells: dict[Name, dict[str, Any] | None] = Field(default_factory=dict)
-    grid: dict[str, list[Any]] = Field(default_factory=dict)
+    grid: Grids = Field(default_factory=dict)  # axes, crossed; or several such grids, each with `settings` of its own
     contrasts: dict[Name, ContrastSpec] = Field(default_factory=dict)
     primary: Primary | None = None
     compute: Compute = Compute()

@@ -31,6 +31,9 @@ from study.figures.figure_19 import figure_19
 from study.figures.figure_20 import figure_20
 from study.figures.forest import forest
 from study.figures.half_times import half_times
+from study.figures.init_scale_lines import init_scale_lines
+from study.figures.init_scale_map import init_scale_map
+from study.figures.init_scale_pairs_map import init_scale_pairs_map
 from study.figures.over_time import over_time
 from study.figures.pattern_agreement import pattern_agreement
 from study.figures.predictors import predictors
@@ -42,7 +45,8 @@ from study.figures.structure import structure
 from study.figures.study import Drawn, Missing, Study
 
 FIGURES: tuple[Callable[[Study], Drawn | Missing], ...] = (
-    scatter, shift, forest, predictors, ranking, confirmation, pattern_agreement, scale_map, over_time, structure,
+    scatter, shift, forest, predictors, ranking, confirmation, pattern_agreement,
+    init_scale_map, init_scale_pairs_map, init_scale_lines, scale_map, over_time, structure,
     figure_1, figure_2, figure_3, figure_4, figure_5,
     figure_7, figure_8, figure_9, figure_10,
     figure_11, figure_12, figure_13, figure_14, half_times,

@@ -1,4 +1,4 @@
-"""Maps over initial scale and learning rate: the measure, the final loss, and whether one predicts the other."""
+"""Condition level: mean silhouette and mean final loss over initial scale and one other axis at a time."""
 
 from __future__ import annotations
 
@@ -9,91 +9,115 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-from study.figures.study import Drawn, Missing, Study, listed, short
+from study.figures.init_scale_map import value_text
+from study.figures.study import Drawn, Missing, Study, folded, listed, short
 from study.figures.style import WIDTH
+from study.maps import AXES, MANNER, REFERENCE, SCALE
 from study.statistics.intervals import FEWEST_PAIRS
 from study.sweep import Settings
 
-MOST_COLUMNS = 3
-AXES = ("init_scale", "learning_rate")
+MOST_ROWS = 6
+Part = tuple[str, str, pd.DataFrame]  # an axis, what else marks the cells, their rows
 
 
-def _groups(study: Study) -> dict[str, pd.DataFrame]:
-    """Rows that differ in nothing but scale and rate, by what makes them differ from other groups; maps of 2 x 2 or more."""
+def _parts(study: Study) -> list[Part]:
+    """Rows that differ in nothing but scale and one axis, by axis and by what makes them differ from others; maps of 2 x 2
+    or more."""
     rows = study.rows
     if "diverged" in rows:
         rows = rows[~rows["diverged"].astype("boolean").fillna(False).astype(bool)]
-    fields = [name for name in Settings.model_fields if name not in AXES and name in rows and rows[name].nunique() > 1]
-    parts = {"all cells": rows}
-    if fields:
-        parts = {", ".join(map(str, key)): part for key, part in rows.groupby(fields, sort=False, dropna=False)}
-    return {name: part for name, part in parts.items() if _crossed(part)}
+    varied = [name for name in Settings.model_fields if name in rows and name not in MANNER and rows[name].nunique() > 1]
+    found: list[Part] = []
+    for axis in (name for name in AXES if name in rows):
+        fields = [name for name in varied if name not in (SCALE, axis)]
+        groups = rows.groupby(fields, sort=False, dropna=False) if fields else [((), rows)]
+        here = [(", ".join(map(str, key)), _unscaled(part, axis)) for key, part in groups if _crossed(part, axis)]
+        found += [(axis, name if len(here) > 1 else "", part) for name, part in here]
+    return found
 
 
-def _crossed(part: pd.DataFrame) -> bool:
-    """Whether at least one scale was run at two rates and one rate at two scales."""
-    cells = part[list(AXES)].drop_duplicates()
-    return all(cells[axis].duplicated().any() for axis in AXES)
+def _unscaled(part: pd.DataFrame, axis: str) -> pd.DataFrame:
+    """Where layers are the axis: networks at scale 1 are the same whichever layers are scaled, so all values have them."""
+    if axis != "scaled_layers":
+        return part
+    known = part[part[SCALE] == REFERENCE].drop_duplicates(["seed", "data_seed"])
+    copies = [known.assign(scaled_layers=layers) for layers in part[axis].unique()]
+    return pd.concat([part[part[SCALE] != REFERENCE], *copies])
 
 
-def _map(axis: Axes, part: pd.DataFrame, value: Callable[[pd.DataFrame], float], colours: str, centre: bool) -> list[float]:
+def _crossed(part: pd.DataFrame, axis: str) -> bool:
+    """Whether at least one scale was run at two values of the axis and one value at two scales."""
+    cells = part[[SCALE, axis]].drop_duplicates()
+    return all(cells[name].duplicated().any() for name in (SCALE, axis))
+
+
+def _map(
+    axis: Axes, part: pd.DataFrame, name: str, value: Callable[[pd.DataFrame], float], colours: str, centre: bool
+) -> list[float]:
     """One heat map, its numbers written in; returns them."""
-    scales, rates = (sorted(part[name].unique()) for name in AXES)
-    cells = {key: value(group) for key, group in part.groupby(list(AXES))}
-    numbers = np.array([[cells.get((scale, rate), np.nan) for scale in scales] for rate in rates])
+    scales = sorted(part[SCALE].unique())
+    others = list(part[name].unique()) if isinstance(part[name].iloc[0], str) else sorted(part[name].unique())
+    cells = {key: value(group) for key, group in part.groupby([SCALE, name])}
+    numbers = np.array([[cells.get((scale, other), np.nan) for scale in scales] for other in others])
     reach = np.nanmax(np.abs(numbers)) if np.isfinite(numbers).any() else 1.0
     low, high = (-reach, reach) if centre else (None, None)
-    image = axis.pcolormesh(range(len(scales)), range(len(rates)), numbers, cmap=colours, vmin=low, vmax=high)
+    image = axis.pcolormesh(range(len(scales)), range(len(others)), numbers, cmap=colours, vmin=low, vmax=high)
     for (row, column), number in np.ndenumerate(numbers):
         red, green, blue, _ = image.cmap(image.norm(number)) if np.isfinite(number) else (1, 1, 1, 1)
         dark = 0.299 * red + 0.587 * green + 0.114 * blue < 0.5
         text = f"{number:.2f}" if np.isfinite(number) else "none"
-        axis.text(column, row, text, ha="center", va="center", fontsize=7, color="#fefefe" if dark else "#010101")
+        axis.text(column, row, text, ha="center", va="center", fontsize=6.5, color="#fefefe" if dark else "#010101")
     axis.set_xticks(range(len(scales)), [f"{scale:g}" for scale in scales])
-    axis.set_yticks(range(len(rates)), [f"{rate:g}" for rate in rates])
+    axis.set_yticks(range(len(others)), [value_text(other) for other in others], fontsize="small")
+    axis.set_ylim(len(others) - 0.5, -0.5)
     axis.spines[:].set_visible(False)
     axis.tick_params(length=0)
     return [float(number) for number in numbers[np.isfinite(numbers)]]
 
 
+def _correlation(part: pd.DataFrame, predictor: str, loss: str) -> float:
+    kept = part[[predictor, loss]].astype(float).replace([np.inf, -np.inf], np.nan).dropna()
+    constant = len(kept) < FEWEST_PAIRS or (kept.max() - kept.min()).le(1e-12).any()
+    return float("nan") if constant else float(np.corrcoef(kept[predictor], kept[loss])[0, 1])
+
+
 def scale_map(study: Study) -> Drawn | Missing:
-    """Mean silhouette, mean log10 final loss, and their correlation over seeds, for every scale and rate."""
-    if any(name not in study.rows for name in AXES):
-        return Missing("the rows do not say their initial scale and learning rate")
-    groups = _groups(study)
-    if not groups:
-        return Missing("needs two initial scales and two learning rates that differ in nothing else")
+    """Mean silhouette and mean log10 final loss for every scale and value of an axis; their correlation over seeds too
+    where no map with intervals (`init_scale_map`) shows it."""
+    if SCALE not in study.rows:
+        return Missing("the rows do not say their initial scale")
+    parts = _parts(study)
+    if not parts:
+        return Missing("needs two initial scales and two values of one other axis that differ in nothing else")
     predictor, loss = study.predictor, f"loss_{study.phases[-1]}_{study.outcome}"
-
-    def correlation(part: pd.DataFrame) -> float:
-        kept = part[[predictor, loss]].astype(float).replace([np.inf, -np.inf], np.nan).dropna()
-        constant = len(kept) < FEWEST_PAIRS or (kept.max() - kept.min()).le(1e-12).any()
-        return float("nan") if constant else float(np.corrcoef(kept[predictor], kept[loss])[0, 1])
-
     kinds: dict[str, tuple[Callable[[pd.DataFrame], float], str, bool]] = {
         f"mean silhouette ({short(predictor)})": (lambda part: float(part[predictor].mean()), "viridis", False),
         f"mean log10 {loss}": (lambda part: float(np.log10(part[loss].where(part[loss] > 0)).mean()), "cividis", False),
-        "r over seeds of the two": (correlation, "RdBu_r", True),
     }
-    shown = list(groups.items())[:MOST_COLUMNS]
+    if not study.analysis.get("maps"):
+        kinds["r over seeds of the two"] = (lambda part: _correlation(part, predictor, loss), "RdBu_r", True)
+    shown = parts[:MOST_ROWS]
+    heights = [part[axis].nunique() for axis, _, part in shown]
     figure, axes = plt.subplots(
-        len(kinds), len(shown), figsize=(WIDTH, 2 * len(kinds)), sharex=True, squeeze=False, layout="constrained"
-    )
+        len(shown), len(kinds), figsize=(WIDTH, 0.3 * sum(heights) + 0.5 * len(shown) + 0.4), sharey="row", squeeze=False,
+        layout="constrained", gridspec_kw={"height_ratios": heights},
+    )  # fmt: skip
     texts = []
-    for row, (title, (value, colours, centre)) in zip(axes, kinds.items(), strict=True):
-        for axis, (name, part) in zip(row, shown, strict=True):
-            numbers = _map(axis, part, value, colours, centre)
-            axis.set_title(f"{name}\n{title}" if row is axes[0] else title, fontsize="small")
-            texts.append(f"{name}, {title}: {min(numbers):.2g} to {max(numbers):.2g}" if numbers else f"{name}, {title}: none")
-        row[0].set_ylabel("learning rate")
-    for axis in axes[-1]:
-        axis.set_xlabel("initial scale")
+    for place, (row, (name, other, part)) in enumerate(zip(axes, shown, strict=True)):
+        for axis, (title, (value, colours, centre)) in zip(row, kinds.items(), strict=True):
+            numbers = _map(axis, part, name, value, colours, centre)
+            heading = f"{folded(other)}\n" if other and axis is row[0] else ""
+            axis.set_title(f"{heading}{title if place == 0 else ''}".strip(), fontsize="small")
+            where = f"{name}{f' ({other})' if other else ''}, {title}"
+            texts.append(f"{where}: {min(numbers):.2g} to {max(numbers):.2g}" if numbers else f"{where}: none")
+        row[0].set_ylabel(name.replace("_", " "), fontsize="small")
+    figure.supxlabel("initial scale", fontsize="medium")
     sizes = study.rows.groupby("cell").size()
-    left = list(groups)[MOST_COLUMNS:]
-    title = "Initial scale by learning rate."
+    left = [f"{axis} ({other})" for axis, other, _ in parts[MOST_ROWS:]]
+    title = "Initial scale by every other axis, condition level."
+    without = f"r over seeds is Pearson's within the cell, needs {FEWEST_PAIRS} networks, and has no interval here. "
     caption = (
-        f"Each square is a cell of {sizes.min()} to {sizes.max()} networks, those that diverged left out; r over seeds is "
-        f"Pearson's within the cell, needs {FEWEST_PAIRS} networks, and has no interval here (the tables give intervals of "
-        f"declared contrasts). {f'Not shown: {listed(left)}. ' if left else ''}{study.source}"
+        f"Each square is a cell of {sizes.min()} to {sizes.max()} networks, those that diverged left out. "
+        f"{without if len(kinds) == 3 else ''}{f'Not shown: {listed(left)}. ' if left else ''}{study.source}"
     )
     return Drawn(figure, title, caption, f"{title} {'; '.join(texts)}.")

@@ -16,6 +16,7 @@ from rich.console import Console
 from study.figures.registry import draw_all
 from study.figures.study import Drawn, Missing, Study
 from study.figures.style import save
+from study.map_sheets import map_notes
 from study.over_time_sheets import over_time_notes
 from study.ranking_sheets import ranking_notes
 from study.report.linear_view import METHODS, linear_groups, linear_main, linear_sentence
@@ -140,7 +141,7 @@ def _multitask_parts(study: Study) -> dict[str, Any]:
         "every_verdict": verdict_sheet(analysis),
         "main": main_sheet(study),
         "rules": rules(analysis),
-        "notes": [*notes(analysis), *over_time_notes(analysis), *ranking_notes(analysis)],
+        "notes": [*notes(analysis), *map_notes(analysis), *over_time_notes(analysis), *ranking_notes(analysis)],
         "settings": settings,
         "groups": groups,
     }

@@ -9,6 +9,7 @@ from typing import Any
 
 from study.figures.study import UNKNOWN, Study, short
 from study.linear_settings import LinearSettings
+from study.map_sheets import map_sheets
 from study.over_time_sheets import over_time_sheets
 from study.ranking_sheets import ranking_sheets
 from study.sheets import Sheet
@@ -63,7 +64,7 @@ def main_sheet(study: Study) -> Sheet:
 def table_groups(study: Study) -> list[Group]:
     """Every table of every outcome, by contrast, the report's contrast first; before them the ranking of predictors."""
     analysis = study.analysis
-    general = [cell_sheet(analysis), *filter(None, [variance_sheet(analysis)])]
+    general = [cell_sheet(analysis), *map_sheets(analysis), *filter(None, [variance_sheet(analysis)])]
     groups: dict[str, list[Sheet]] = {
         name: [] for name in sorted(analysis["contrasts"], key=lambda name: name != study.contrast)
     }

@@ -149,24 +149,93 @@ def test_data_designs_give_the_draws_they_name() -> None:
     assert set(draws(data="crossed", data_seeds=2)) == {Draw(s, d) for s in range(3) for d in range(2)}
 
 
-def test_grids_make_cells_and_contrasts_along_an_axis() -> None:
+def test_a_star_of_grids_makes_each_cell_once_and_contrasts_along_an_axis() -> None:
     plan = make_plan(load_sweep(ROOT / "sweeps" / "init_scale.yaml"))
-    assert len(plan.cells) == 5 * 3 * 3
-    assert len(plan.contrasts) == 3 * 3
+    places = [
+        (s.init_scale, s.learning_rate, s.curriculum, s.hidden_units, s.scaled_layers)
+        for s in (plan.cell(cell.name).settings for cell in plan.cells)
+    ]
+    assert len(set(places)) == len(places) == 5 * (1 + 2 + 3 + 2) + 4 * 2
+    assert plan.contrasts[0].name == "large_against_standard"
+    assert len(plan.contrasts) == 1 + 2 + 3 + 2
     for contrast in plan.contrasts:
         ((first, second),) = contrast.pairs
-        assert plan.cell(first).settings.init_scale == 1
-        assert plan.cell(second).settings.init_scale == 10
-        assert plan.cell(first).settings.learning_rate == plan.cell(second).settings.learning_rate
+        one, other = (plan.cell(name).settings.model_dump(exclude={"integrator"}) for name in (first, second))
+        assert (one.pop("init_scale"), other.pop("init_scale")) == (1, 10)
+        assert one == other
+
+
+GRIDS = """
+  - {init_scale: [1, 10], learning_rate: [0.01]}
+  - {init_scale: [1.0, 30], learning_rate: [1e-2, 0.03]}
+  - {init_scale: [10, 3], settings: {learning_rate: 0.03, integrator: flow}}
+"""
+
+
+def gridded(grid: str) -> dict[str, object]:
+    raw = yaml.safe_load(SMALL) | {"cells": {}, "grid": yaml.safe_load(grid)}
+    return raw | {"contrasts": {"c": {"axis": "init_scale", "first": 1, "second": 30}}}
+
+
+def test_the_same_settings_are_one_cell_whichever_grid_names_them() -> None:
+    plan = make_plan(parse_sweep(gridded(GRIDS)))
+    assert [cell.name for cell in plan.cells] == [
+        "init_scale=1", "init_scale=10", "init_scale=1,learning_rate=0.03", "init_scale=30",
+        "init_scale=30,learning_rate=0.03", "init_scale=10,learning_rate=0.03", "init_scale=3,learning_rate=0.03",
+    ]  # fmt: skip
+    assert plan.cell("init_scale=3,learning_rate=0.03").settings.integrator == "flow"
+    assert plan.cell("init_scale=30,learning_rate=0.03").settings.integrator == "gd"
+    assert {c.name: c.pairs for c in plan.contrasts} == {
+        "c": (("init_scale=1", "init_scale=30"),),
+        "c[learning_rate=0.03]": (("init_scale=1,learning_rate=0.03", "init_scale=30,learning_rate=0.03"),),
+    }
+
+
+def test_one_grid_names_all_its_axes() -> None:
+    plan = make_plan(parse_sweep(gridded("{init_scale: [1, 30], learning_rate: [0.01, 0.03]}")))
+    assert [cell.name for cell in plan.cells][:2] == ["init_scale=1,learning_rate=0.01", "init_scale=1,learning_rate=0.03"]
+    assert [contrast.name for contrast in plan.contrasts] == ["c[learning_rate=0.01]", "c[learning_rate=0.03]"]
+
+
+@pytest.mark.parametrize(
+    ("grid", "parts"),
+    [
+        ("3", ["grid = 3", "mapping of axes to lists"]),
+        ("[{init_scale: [1]}, 3]", ["grid = ", "mapping of axes to lists"]),
+        ("{init_scale: 3}", ["grid = ", "init_scale must have a list of values, got 3"]),
+        ("[{init_scale: [1, 30]}, {nothing: [1]}]", ["grid.1.nothing: unknown axis"]),
+        ("[{init_scale: [1, 30]}, {bias: []}]", ["grid.1.bias = []: needs at least one value"]),
+        ("[{init_scale: [1, 30]}, {init_scale: [-3]}]", ["grid.1.init_scale = -3"]),
+        ("[{init_scale: [1, 30]}, {settings: {bias: 1}}]", ["grid.1: needs at least one axis"]),
+        ("[{init_scale: [1, 30], settings: 3}]", ["settings of a grid must be a mapping"]),
+        ("[{init_scale: [1, 30], settings: {hiden: 3}}]", ["grid.0.settings.hiden: unknown field"]),
+        ("[{init_scale: [1, 30], settings: {init_scale: 3}}]", ["grid.0.settings.init_scale: is an axis of the same grid"]),
+        ("[{init_scale: [1, 1.0, 30]}]", ["grid.0: gives the cell 'init_scale=1' twice"]),
+        (
+            "[{init_scale: [1, 30]}, {init_scale: [30], settings: {integrator: flow}}]",
+            ["grid.1: gives the cell 'init_scale=30' with integrator = 'flow', but 'gd' in grid.0"],
+        ),
+        ("[{init_scale: [1], bias: [-1]}, {init_scale: [30]}]", ["contrasts.c: no two cells", "differ in init_scale alone"]),
+        ("[{init_scale: [1]}, {init_scale: [3]}]", ["contrasts.c.second = 30", "must be a value of grid.init_scale: 1.0, 3.0"]),
+        ("[{bias: [1]}]", ["contrasts.c.axis = 'init_scale': allowed: bias"]),
+    ],
+)
+def test_wrong_grids_are_named_in_one_line(grid: str, parts: list[str]) -> None:
+    with pytest.raises(SweepError) as refusal:
+        make_plan(parse_sweep(gridded(grid)))
+    for part in parts:
+        assert part in str(refusal.value)
 
 
 def test_curricula_can_interleave_and_start_with_multitasking() -> None:
     plan = make_plan(load_sweep(ROOT / "sweeps" / "init_scale.yaml"))
-    interleaved = plan.cell("init_scale=1,learning_rate=0.01,curriculum=interleaved").curriculum
+    interleaved = plan.cell("init_scale=1,curriculum=interleaved").curriculum
     assert [phase.name for phase in interleaved.turns[:4]] == ["single", "multi", "single", "multi"]
     assert interleaved.steps == 5000
-    multi = plan.cell("init_scale=1,learning_rate=0.01,curriculum=multi_only").curriculum
+    multi = plan.cell("init_scale=1,curriculum=multi_only").curriculum
     assert [phase.name for phase in multi.phases] == ["multi"]
+    backwards = plan.cell("init_scale=1,curriculum=multi_then_single").curriculum
+    assert [phase.name for phase in backwards.phases] == ["multi", "single"]
 
 
 def test_what_is_done_is_left_out_of_the_blocks() -> None:
