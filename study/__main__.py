@@ -11,7 +11,7 @@ from typing import NoReturn
 
 from rich.console import Console
 
-from study import chaos, one_step
+from study import chaos, dashboard, one_step
 from study.storage import StorageError, location
 
 REFUSED, FAILED = 2, 1
@@ -31,6 +31,7 @@ examples:
   python -m study report results/paper results/linear       report.html and every figure of the paper
   python -m study export results/paper --cell large --seed 3 --to large-3.npz
   python -m study attribute results/paper --cell standard_lr large_lr --seed 3 --to attribution-3
+  python -m study dashboard results/paper                   a W&B workspace to look at it in; --publish puts it there
   python -m study chaos --kills 30                          kill a study at random, resume, compare: nothing lost
   python -m study bench train                               ours against nn.Module and torch.func.vmap
 
@@ -125,6 +126,7 @@ def _parser() -> argparse.ArgumentParser:
 
     one_step.add_command(commands)
     chaos.add_command(commands)
+    dashboard.add_command(commands)
 
     bench = commands.add_parser(
         "bench", formatter_class=plain, help="measure speed against a named baseline in the same run", description=BENCH
@@ -334,6 +336,7 @@ COMMANDS = {
     "calibrate": _calibrate,
     "one-step": one_step.command,
     "chaos": chaos.command,
+    "dashboard": dashboard.command,
     "bench": _bench,
 }
 

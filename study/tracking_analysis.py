@@ -14,6 +14,7 @@ from typing import Any
 from study.sweep import Sweep
 from study.wandb_run import attempt, started, study_id
 
+LOGGED = "logged_analysis.json"  # what a dashboard can show
 Records = list[dict[str, Any]]
 
 COLUMNS = {
@@ -60,6 +61,24 @@ def _log(local: Path, folder: Path, sweep: Sweep, mode: str, analysis: dict[str,
             logged[f"figures/{path.stem}"] = wandb.Image(str(path))
         run.log(logged)
         run.summary.update(numbers_of(analysis))
+    note = {"leading_predictor": config["leading_predictor"], "keys": list(logged)}
+    (local / "wandb" / LOGGED).write_text(json.dumps(note, indent=1) + "\n", encoding="utf-8")
+
+
+def logged_analysis(home: Path) -> tuple[str, list[str]]:
+    """The leading predictor and the keys of tables and figures of the analysis logged last.
+
+    Args:
+        home: the folder of W&B's files.
+
+    Returns:
+        ("", []) where no analysis has been logged.
+    """
+    try:
+        note = json.loads((home / LOGGED).read_text(encoding="utf-8"))
+        return str(note["leading_predictor"]), [str(key) for key in note["keys"]]
+    except (OSError, ValueError, KeyError, TypeError):
+        return "", []
 
 
 def analysis_run(sweep: Sweep) -> str:
