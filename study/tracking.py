@@ -28,14 +28,14 @@ def log_trial(
 
     Args:
         folder: on this machine, for the files of W&B.
-        study: `study.wandb_run.study_id`, by which a dashboard finds its runs.
+        study: `study.wandb_run.study_id`, the group of its runs, by which a dashboard finds them.
 
     Returns:
         None, or what went wrong first in one line.
     """
     cell = result.block.cell
     config = cell.settings.model_dump() | {"cell": cell.name, "sweep": sweep, "study": study}
-    shared = {"group": sweep, "tags": [cell.name]}
+    shared = {"group": study, "tags": [cell.name]}
     if not tracking.per_seed:
         return attempt(folder, tracking, lambda mode: _log_trial(folder, tracking, mode, shared, config, result, rows))
     problems = []

@@ -48,7 +48,7 @@ def log_analysis(local: Path, folder: Path, sweep: Sweep) -> str | None:
 def _log(local: Path, folder: Path, sweep: Sweep, mode: str, analysis: dict[str, Any]) -> None:
     study = study_id(sweep)
     config = {"sweep": sweep.name, "study": study, "leading_predictor": analysis.get("leading_predictor", "")}
-    what = {"job_type": "analysis", "name": f"{sweep.name} analysis", "group": sweep.name, "config": config}
+    what = {"job_type": "analysis", "name": f"{sweep.name} analysis", "group": study, "config": config}
     with started(local, sweep.wandb, mode, id=analysis_run(sweep), resume="allow", **what) as run:
         import wandb  # late, as in `started`
 

@@ -19,9 +19,9 @@ _UNREACHABLE: list[str] = []
 
 
 def study_id(sweep: Sweep) -> str:
-    """The same for all runs of one study and for no other, also where two studies share the sweep's name."""
+    """The group of a study's runs: also two studies of one sweep's name differ. W&B takes 128 characters, names have 120."""
     identity = json.dumps(sweep.identity(), sort_keys=True)
-    return f"{sweep.name}-{hashlib.sha256(identity.encode()).hexdigest()[:12]}"
+    return f"{sweep.name}-{hashlib.sha256(identity.encode()).hexdigest()[:7]}"
 
 
 def attempt(folder: Path, tracking: Tracking, log: Callable[[str], None]) -> str | None:

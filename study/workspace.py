@@ -79,7 +79,7 @@ def make_workspace(sweep: Sweep, keys: Shown, entity: str, project: str) -> ws.W
         sections=sections_of(keys),
         settings=ws.WorkspaceSettings(max_runs=MOST_RUNS),
         runset_settings=ws.RunsetSettings(
-            filters=[expr.Config("study") == study_id(sweep)],
+            filters=[expr.Metric("Group") == study_id(sweep)],
             pinned_columns=["run:displayName", "config:cell", *(f"config:{axis}" for axis in keys.axes), *columns],
         ),
     )
