@@ -97,13 +97,9 @@ def sections_of(keys: Shown) -> list[ws.Section]:
             for name in keys.analysis
             if name != "verdicts" and not name.startswith(MEDIA)
         ],
-        "Figures": [
-            wr.MediaBrowser(title=name.removeprefix(MEDIA), media_keys=[name])
-            for name in keys.analysis
-            if name.startswith(MEDIA)
-        ],
+        "Figures": _figures([name for name in keys.analysis if name.startswith(MEDIA)]),
     }
-    wide = {"Settings, silhouette and losses", "Verdicts", "Tables of the analysis"}
+    wide = {"Settings, silhouette and losses", "Verdicts", "Tables of the analysis", "Figures"}
     return [
         ws.Section(
             name=name,
@@ -114,6 +110,10 @@ def sections_of(keys: Shown) -> list[ws.Section]:
         for name, panels in found.items()
         if panels
     ]
+
+
+def _figures(names: list[str]) -> list[Any]:
+    return [wr.MediaBrowser(title="Figures of the analysis", media_keys=names, num_columns=2)] if names else []
 
 
 def _parallel(keys: Shown) -> list[Any]:

@@ -7,12 +7,13 @@ import json
 import re
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 ENTITY = "lab"
+FORBIDDEN = "forbidden"  # a project in which nothing may be saved
 
 
 @dataclass
@@ -44,7 +45,7 @@ class Recorded:
 
     def answer(self, name: str, variables: dict[str, Any]) -> dict[str, Any]:
         """The data of a GraphQL answer."""
-        if name == "Viewer":
+        if name in ("Viewer", "GetDefaultEntity"):
             user = {"id": "1", "entity": ENTITY, "username": "tester", "email": "tester@example.org", "flags": "{}"}
             user |= {"name": "Tester", "admin": False, "apiKeys": {"edges": []}, "teams": {"edges": []}, "deletedAt": None}
             return {"viewer": user}
@@ -60,9 +61,13 @@ class Recorded:
             return {"createRunFiles": {"runID": variables["run"], "uploadHeaders": [], "files": files}}
         if name == "RunResumeStatus":
             return {"model": {"id": "p", "name": variables["project"], "entity": {"id": "e", "name": ENTITY}, "bucket": None}}
+        if name == "ArtifactType":
+            return {"project": None}
         if name == "CreateArtifact":  # as if its content were known already, so that nothing needs to be uploaded
             return {"createArtifact": {"artifact": {"id": "a", "state": "COMMITTED", "artifactSequence": {"id": "s"}}}}
         if name == "UpsertView2":
+            if variables["projectName"] == FORBIDDEN:
+                raise PermissionError("permission denied")
             known = variables.get("id") in self.views
             view = variables.get("id") or f"view-{len(self.views)}"
             self.views[view] = variables
@@ -84,6 +89,10 @@ def _handler(recorded: Recorded) -> type[BaseHTTPRequestHandler]:
 
         def log_message(self, *_: object) -> None:
             """Quiet."""
+
+        def handle(self) -> None:
+            with suppress(ConnectionError):  # a client that ends does not wait for its connections
+                super().handle()
 
         def _body(self) -> bytes:
             data = self.rfile.read(int(self.headers.get("Content-Length") or 0))
@@ -109,7 +118,10 @@ def _handler(recorded: Recorded) -> type[BaseHTTPRequestHandler]:
                 found = re.search(r"\b(?:query|mutation)\s+(\w+)", asked["query"])
                 name, variables = found[1] if found else "", asked.get("variables") or {}
                 recorded.graphql.append((name, variables))
-                self._reply({"data": recorded.answer(name, variables)})
+                try:
+                    self._reply({"data": recorded.answer(name, variables)})
+                except PermissionError as error:
+                    self._reply({"data": None, "errors": [{"message": str(error)}]})
                 return
             if self.path.endswith("/file_stream"):
                 sent = json.loads(body).get("files", {}).get("wandb-history.jsonl", {}).get("content", [])
