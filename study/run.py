@@ -36,8 +36,6 @@ from study.tracking_analysis import log_analysis
 from study.trial import work_of
 
 START_SECONDS = 12  # of Ray and its workers; a trial costs about a second on top of its training
-
-
 PROBE_STEPS = 60
 
 
@@ -214,7 +212,7 @@ def report(plan: Plan | None, out: Location, console: Console, tracked: Sweep | 
 
         with as_folder(out) as folder:
             files = _below(folder, report_linear(frame, folder, console))
-            problem = _tracked(out, folder, tracked)
+            problem = log_analysis(local_folder(out), folder, tracked)
         _print_problem(problem, console)
         _print_places(out, files, console)
         return
@@ -225,14 +223,10 @@ def report(plan: Plan | None, out: Location, console: Console, tracked: Sweep | 
             from study.figures.training import write_figures  # late, as above
 
             files += _below(folder, write_figures(folder, frame, analysis, plan))
-        problem = _tracked(out, folder, tracked)
+        problem = log_analysis(local_folder(out), folder, tracked)
     print_analysis(console, analysis)
     _print_problem(problem, console)
     _print_places(out, files, console)
-
-
-def _tracked(out: Location, folder: Path, tracked: Sweep | None) -> str | None:
-    return log_analysis(local_folder(out), folder, tracked) if tracked is not None else None
 
 
 def _print_problem(problem: str | None, console: Console) -> None:

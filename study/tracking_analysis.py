@@ -29,17 +29,18 @@ COLUMNS = {
 NUMBERS = ("centred", "r20")  # of the leading predictor, as summary
 
 
-def log_analysis(local: Path, folder: Path, sweep: Sweep) -> str | None:
+def log_analysis(local: Path, folder: Path, sweep: Sweep | None) -> str | None:
     """Log the analysis that `folder` holds.
 
     Args:
         local: on this machine, for the files of W&B.
         folder: with analysis.json, and the figures drawn of it.
+        sweep: the study's; None for rows made elsewhere, which are not logged.
 
     Returns:
         None, or what went wrong in one line.
     """
-    if sweep.wandb.mode == "disabled":
+    if sweep is None or sweep.wandb.mode == "disabled":
         return None
     analysis = json.loads((folder / "analysis.json").read_text(encoding="utf-8"))
     return attempt(local, sweep.wandb, lambda mode: _log(local, folder, sweep, mode, analysis))
