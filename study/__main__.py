@@ -11,10 +11,11 @@ from typing import NoReturn
 
 from rich.console import Console
 
-from study import chaos, one_step
+from study import chaos, dashboard, one_step
 from study.storage import StorageError, location
 
 REFUSED, FAILED = 2, 1
+MODES = ("offline", "online", "disabled")  # of Weights & Biases
 
 DESCRIPTION = """\
 Can we predict, before training, what representations a network will learn and how well it will do?
@@ -30,6 +31,7 @@ examples:
   python -m study report results/paper results/linear       report.html and every figure of the paper
   python -m study export results/paper --cell large --seed 3 --to large-3.npz
   python -m study attribute results/paper --cell standard_lr large_lr --seed 3 --to attribution-3
+  python -m study dashboard results/paper                   a W&B workspace to look at it in; --publish puts it there
   python -m study chaos --kills 30                          kill a study at random, resume, compare: nothing lost
   python -m study bench train                               ours against nn.Module and torch.func.vmap
 
@@ -60,9 +62,7 @@ def _parser() -> argparse.ArgumentParser:
         help="override a field of the sweep file, nested fields with dots; several may follow. "
         "seeds=20, settings.hidden_units=100, cells.large.init_scale=5, compute.block=10",
     )  # fmt: skip
-    run.add_argument(
-        "--wandb", choices=("offline", "online", "disabled"), help="Weights & Biases (default: as the sweep says, else offline)"
-    )
+    run.add_argument("--wandb", choices=MODES, help="Weights & Biases (default: as the sweep says, else offline)")
     run.add_argument(
         "--address", metavar="ADDRESS", help="of a running Ray cluster, or auto; default: a Ray of its own on this machine"
     )
@@ -74,6 +74,7 @@ def _parser() -> argparse.ArgumentParser:
     analyse.add_argument(
         "--sweep", type=Path, metavar="SWEEP.yaml", help="take contrasts from this file (for rows made elsewhere)"
     )
+    analyse.add_argument("--wandb", choices=MODES, help="Weights & Biases (default: disabled if `run` had it so, else offline)")
 
     page = commands.add_parser(
         "report", formatter_class=plain, help="one self-contained HTML page with every figure and table", description=REPORT
@@ -125,6 +126,7 @@ def _parser() -> argparse.ArgumentParser:
 
     one_step.add_command(commands)
     chaos.add_command(commands)
+    dashboard.add_command(commands)
 
     bench = commands.add_parser(
         "bench", formatter_class=plain, help="measure speed against a named baseline in the same run", description=BENCH
@@ -233,21 +235,29 @@ def _console() -> Console:
 def _run(options: argparse.Namespace, console: Console) -> int:
     from study.plan import make_plan
     from study.run import run
+    from study.sweep import with_tracking
     from study.sweep_file import load_sweep
 
     sweep = load_sweep(options.sweep, tuple(options.assignments))
-    tracking = sweep.wandb if options.wandb is None else sweep.wandb.model_copy(update={"mode": options.wandb})
-    return run(make_plan(sweep), options.out or Path("results") / sweep.name, tracking, options.address, console)
+    if options.wandb is not None:  # the folder remembers it for `analyse`
+        sweep = with_tracking(sweep, options.wandb)
+    return run(make_plan(sweep), options.out or Path("results") / sweep.name, sweep.wandb, options.address, console)
 
 
 def _analyse(options: argparse.Namespace, console: Console) -> int:
     from study.folder import stored_plan
     from study.plan import make_plan
     from study.run import report
+    from study.sweep import with_tracking
     from study.sweep_file import load_sweep
 
-    plan = make_plan(load_sweep(options.sweep)) if options.sweep else stored_plan(options.out)
-    report(plan, options.out, console)
+    stored = stored_plan(options.out)
+    plan = make_plan(load_sweep(options.sweep)) if options.sweep else stored
+    tracked = stored.sweep if stored is not None else None
+    if tracked is not None and (options.wandb or tracked.wandb.mode == "online"):
+        # A folder, perhaps someone else's, does not decide what leaves this machine.
+        tracked = with_tracking(tracked, options.wandb or "offline")
+    report(plan, options.out, console, tracked)
     return 0
 
 
@@ -327,6 +337,7 @@ COMMANDS = {
     "calibrate": _calibrate,
     "one-step": one_step.command,
     "chaos": chaos.command,
+    "dashboard": dashboard.command,
     "bench": _bench,
 }
 

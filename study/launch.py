@@ -34,6 +34,7 @@ from study.sweep import Tracking
 from study.threads import threads
 from study.tracking import log_trial, summary
 from study.trial import BlockResult
+from study.wandb_run import study_id
 from study.watch import watched
 
 SECONDS_BETWEEN_REPORTS = 2.0
@@ -69,6 +70,7 @@ def run_trial(
     blocks: list[Block[Any]],
     out: str,
     sweep: str,
+    study: str,
     tracking: Tracking,
     provenance: Mapping[str, str],
     driver: str,
@@ -105,7 +107,7 @@ def run_trial(
             write_rows(folder, block, rows)
             if isinstance(block.cell, Cell):
                 checkpoint.remove()
-            problem = log_trial(local_folder(folder), sweep, tracking, result, rows)
+            problem = log_trial(local_folder(folder), sweep, study, tracking, result, rows)
     except Exception as error:  # would be the same again, unlike the death of a worker, which Tune mends by another try
         tune.report(told | {"failed": f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"})
         return
@@ -152,6 +154,7 @@ def launch(
             blocks=blocks,
             out=spelled(out),
             sweep=plan.sweep.name,
+            study=study_id(plan.sweep),
             tracking=tracking,
             provenance=dict(provenance),
             driver=driver,

@@ -32,13 +32,12 @@ from study.rows import RowsError, finished, read_rows
 from study.sheets import Sheet, print_sheet
 from study.statistics.power import expected_width
 from study.storage import Location, as_folder, local_folder
-from study.sweep import SweepError, Tracking
+from study.sweep import Sweep, SweepError, Tracking
 from study.threads import threads
+from study.tracking_analysis import log_analysis
 from study.trial import work_of
 
 START_SECONDS = 12  # of Ray and its workers; a trial costs about a second on top of its training
-
-
 PROBE_STEPS = 60
 
 
@@ -170,8 +169,7 @@ def _run(plan: Plan, out: Location, tracking: Tracking, address: str | None, con
 
     start = time.monotonic()
     outcome = launch(plan, out, tracking, provenance(), console, address, driver)
-    if outcome.tracking_problem:
-        console.print(f"warning: Weights & Biases: {outcome.tracking_problem}", highlight=False, markup=False)
+    _print_problem(outcome.tracking_problem, console)
     done = len(finished(out))
     for label, why in outcome.failed.items():
         console.print(f"failed: {label}: {why}", style="red", highlight=False, markup=False)
@@ -180,7 +178,7 @@ def _run(plan: Plan, out: Location, tracking: Tracking, address: str | None, con
         console.print(f"{state}: {done} of {plan.networks} networks are finished; the same command goes on from there.")
         return 1
     clear(out)
-    report(plan, out, console)
+    report(plan, out, console, plan.sweep.model_copy(update={"wandb": tracking}))
     console.print(f"Done in {duration(time.monotonic() - start)}.", highlight=False)
     return 0
 
@@ -200,8 +198,11 @@ def analysed(frame: pd.DataFrame, plan: Plan | None, out: Location) -> dict[str,
     return analyse(frame, contrasts, plan.sweep.primary if plan is not None else None, costs=costs)
 
 
-def report(plan: Plan | None, out: Location, console: Console) -> None:
-    """Analyse all rows of a folder, write the analysis and print it.
+def report(plan: Plan | None, out: Location, console: Console, tracked: Sweep | None = None) -> None:
+    """Analyse all rows of a folder, write the analysis, log it to W&B and print it.
+
+    Args:
+        tracked: the sweep whose runs in W&B the analysis joins, as its `wandb` says; None for rows made elsewhere.
 
     Raises:
         RowsError: no usable rows, or nothing to compare.
@@ -214,6 +215,8 @@ def report(plan: Plan | None, out: Location, console: Console) -> None:
 
         with as_folder(out) as folder:
             files = _below(folder, report_linear(frame, folder, console))
+            problem = log_analysis(local_folder(out), folder, tracked)
+        _print_problem(problem, console)
         _print_places(out, files, console)
         return
     analysis = analysed(frame, plan, out)
@@ -223,8 +226,15 @@ def report(plan: Plan | None, out: Location, console: Console) -> None:
             from study.figures.training import write_figures  # late, as above
 
             files += _below(folder, write_figures(folder, frame, analysis, plan))
+        problem = log_analysis(local_folder(out), folder, tracked)
     print_analysis(console, analysis)
+    _print_problem(problem, console)
     _print_places(out, files, console)
+
+
+def _print_problem(problem: str | None, console: Console) -> None:
+    if problem:
+        console.print(f"warning: Weights & Biases: {problem}", highlight=False, markup=False)
 
 
 def _below(folder: Path, files: Sequence[Path]) -> list[str]:

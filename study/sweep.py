@@ -210,6 +210,7 @@ class Tracking(_Strict):
     mode: Literal["offline", "online", "disabled"] = "offline"
     project: str = "pntk"
     entity: str | None = None
+    per_seed: bool = False  # a run per network instead of one per trial
 
 
 FIXED = "settings"  # beside the axes of a grid: settings that all its cells share
@@ -252,3 +253,8 @@ class Sweep(_Strict):
     def identity(self) -> dict[str, Any]:
         """All that decides results and their analysis, as plain data: what one folder must agree on."""
         return self.model_dump(mode="json", exclude={"compute", "wandb", "description"})
+
+
+def with_tracking(sweep: Sweep, mode: str) -> Sweep:
+    """The sweep with another mode of W&B."""
+    return sweep.model_copy(update={"wandb": sweep.wandb.model_copy(update={"mode": mode})})

@@ -1,13 +1,12 @@
-"""Weights & Biases: one run per trial, logged inside the trial, offline by default and under the study's folder.
+"""Weights & Biases: one run per trial, or per network where the sweep asks for that, logged inside the trial.
 
-A run holds the cell's settings, the loss curves and the structure during training of each phase (mean and quantiles over
-seeds), a table of the rows, and as summary the mean silhouettes and final losses. Whatever fails here costs a warning,
-never a trial.
+A run holds the cell's settings, the loss curves and the structure during training of each phase, and as summary the
+silhouettes and final losses. The run of a trial has means and quantiles over its networks, and a table of the rows; that of
+a network has its own numbers. Whatever fails here costs a warning, never a trial.
 """
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,102 +16,99 @@ import numpy as np
 from study.linear_trial import LinearResult
 from study.sweep import Tracking
 from study.trial import BlockResult
+from study.wandb_run import attempt, started
 
-INIT_TIMEOUT_SECONDS = 20
-
-# Why W&B could not be reached from this worker: later trials go offline at once instead of waiting again.
-_UNREACHABLE: list[str] = []
+MEASURED, AFTER_TRAINING = ("silhouette_", "predictor_"), ("loss_", "score_")
 
 
 def log_trial(
-    folder: Path, sweep: str, tracking: Tracking, result: BlockResult | LinearResult, rows: list[dict[str, Any]]
+    folder: Path, sweep: str, study: str, tracking: Tracking, result: BlockResult | LinearResult, rows: list[dict[str, Any]]
 ) -> str | None:
     """Log one trial.
 
     Args:
         folder: on this machine, for the files of W&B.
+        study: `study.wandb_run.study_id`, the group of its runs, by which a dashboard finds them.
 
     Returns:
-        None, or what went wrong in one line. An online run that cannot start is kept offline, to be synced later.
+        None, or what went wrong first in one line.
     """
-    if tracking.mode == "disabled":
-        return None
-    mode = "offline" if _UNREACHABLE else tracking.mode
-    try:
-        _log(folder, sweep, tracking, mode, result, rows)
-        return None
-    except Exception as error:
-        problem = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
-    if mode == "online":
-        _UNREACHABLE.append(problem)
-        try:
-            _log(folder, sweep, tracking, "offline", result, rows)
-            return f"{problem}; kept offline under {folder / 'wandb'}, publish with `wandb sync`"
-        except Exception as error:
-            problem += f"; offline too: {type(error).__name__}"
-    return problem
-
-
-def _log(
-    folder: Path, sweep: str, tracking: Tracking, mode: Any, result: BlockResult | LinearResult, rows: list[dict[str, Any]]
-) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
-    os.environ.setdefault("WANDB_DATA_DIR", str(folder / "wandb"))
-    os.environ.setdefault("WANDB_CACHE_DIR", str(folder / "wandb" / "cache"))
-    import wandb  # imported late: it reads the environment, and costs a second that an untracked trial saves
-
     cell = result.block.cell
-    run = wandb.init(
-        project=tracking.project,
-        entity=tracking.entity,
-        group=sweep,
-        job_type="trial",
-        name=result.block.label,
-        tags=[cell.name],
-        dir=str(folder),
-        mode=mode,
-        reinit="create_new",
-        save_code=False,
-        config=cell.settings.model_dump() | {"cell": cell.name, "sweep": sweep, "seeds": [d.seed for d in result.block.draws]},
-        settings=wandb.Settings(silent=True, init_timeout=INIT_TIMEOUT_SECONDS, x_disable_stats=True, console="off"),
-    )
-    try:
-        for phase in result.curves:
-            run.define_metric(f"step_{phase}", hidden=True)
-            run.define_metric(f"curve_{phase}/*", step_metric=f"step_{phase}")
-            run.define_metric(f"structure_{phase}/*", step_metric=f"step_{phase}")
-        structure = _structure_points(result) if isinstance(result, BlockResult) else ()
-        for point in (*_curve_points(result), *structure):
+    config = cell.settings.model_dump() | {"cell": cell.name, "sweep": sweep, "study": study}
+    shared = {"group": study, "tags": [cell.name]}
+    if not tracking.per_seed:
+        return attempt(folder, tracking, lambda mode: _log_trial(folder, tracking, mode, shared, config, result, rows))
+    problems = []
+    for i, row in enumerate(rows):
+
+        def log(mode: str, i: int = i, row: dict[str, Any] = row) -> None:
+            _log_network(folder, tracking, mode, shared, config, result, i, row)
+
+        problems.append(attempt(folder, tracking, log))
+    return next((problem for problem in problems if problem), None)
+
+
+def _log_trial(
+    folder: Path, tracking: Tracking, mode: str, shared: dict[str, Any], config: dict[str, Any],
+    result: BlockResult | LinearResult, rows: list[dict[str, Any]],
+) -> None:  # fmt: skip
+    config = config | {"seeds": [d.seed for d in result.block.draws]}
+    with started(folder, tracking, mode, job_type="trial", name=result.block.label, config=config, **shared) as run:
+        import wandb  # late, as in `started`
+
+        _define(run, result)
+        for point in (*_curve_points(result), *_structure_points(result)):
             run.log(point)
         plain = [name for name, value in rows[0].items() if not isinstance(value, list)]
         run.log({"rows": wandb.Table(columns=plain, data=[[row[name] for name in plain] for row in rows])})
-        for name, value in summary(rows).items():
-            run.summary[name] = value
-    finally:
-        run.finish()
+        run.summary.update(summary(rows))
 
 
-def _curve_points(result: BlockResult | LinearResult) -> Iterator[dict[str, float]]:
+def _log_network(
+    folder: Path, tracking: Tracking, mode: str, shared: dict[str, Any], config: dict[str, Any],
+    result: BlockResult | LinearResult, i: int, row: dict[str, Any],
+) -> None:  # fmt: skip
+    draw = result.block.draws[i]
+    config = config | {"seed": draw.seed, "data_seed": draw.data_seed}
+    name = f"{config['cell']}/{draw.seed}" + (f"/data {draw.data_seed}" if draw.data_seed != draw.seed else "")
+    with started(folder, tracking, mode, job_type="network", name=name, config=config, **shared) as run:
+        _define(run, result)
+        for point in (*_curve_points(result, i), *_structure_points(result, i)):
+            run.log(point)
+        run.summary.update(network_summary(row))
+
+
+def _define(run: Any, result: BlockResult | LinearResult) -> None:
+    for phase in result.curves:
+        run.define_metric(f"step_{phase}", hidden=True)
+        run.define_metric(f"curve_{phase}/*", step_metric=f"step_{phase}")
+        run.define_metric(f"structure_{phase}/*", step_metric=f"step_{phase}")
+
+
+def _curve_points(result: BlockResult | LinearResult, network: int | None = None) -> Iterator[dict[str, float]]:
+    """The losses at each recorded step: of one network, or spread over all."""
     for phase, curves in result.curves.items():
         for k, step in enumerate(curves.steps):
             point: dict[str, float] = {f"step_{phase}": int(step)}
             for kind in ("train", "test"):
-                point |= _spread(f"curve_{phase}/{kind}", getattr(curves, kind)[:, k])
+                point |= _numbers(f"curve_{phase}/{kind}", getattr(curves, kind)[:, k], network)
             yield point
 
 
-def _structure_points(result: BlockResult | LinearResult) -> Iterator[dict[str, float]]:
+def _structure_points(result: BlockResult | LinearResult, network: int | None = None) -> Iterator[dict[str, float]]:
     """What was measured during training, at its own steps of each phase."""
     for phase, structure in result.structure.items() if isinstance(result, BlockResult) else ():
         for k, step in enumerate(structure.steps):
             point: dict[str, float] = {f"step_{phase}": int(step)}
             for name, values in structure.measures.items():
-                point |= _spread(f"structure_{phase}/{name}", values[:, k])
+                point |= _numbers(f"structure_{phase}/{name}", values[:, k], network)
             yield point
 
 
-def _spread(name: str, values: np.ndarray) -> dict[str, float]:
-    """Mean and quantiles over networks, those with a number; nothing where none has one."""
+def _numbers(name: str, values: np.ndarray, network: int | None) -> dict[str, float]:
+    """One network's value, or mean and quantiles over networks, of those with a number; nothing where there is none."""
+    if network is not None:
+        return {name: float(values[network])} if np.isfinite(values[network]) else {}
     values = values[np.isfinite(values)]
     if not len(values):
         return {}
@@ -131,3 +127,10 @@ def summary(rows: list[dict[str, Any]]) -> dict[str, float]:
         values = [row[name] for row in kept if np.isfinite(row[name])]
         means |= {name: float(np.mean(values))} if values else {}
     return means | {"networks": len(rows), "diverged": len(rows) - len(kept)}
+
+
+def network_summary(row: dict[str, Any]) -> dict[str, float]:
+    """One network's numbers: what was measured before training, and what came of it unless it diverged."""
+    prefixes = MEASURED if row["diverged"] else MEASURED + AFTER_TRAINING
+    named = {name: value for name, value in row.items() if name.startswith(prefixes) and isinstance(value, int | float)}
+    return {name: float(value) for name, value in named.items() if np.isfinite(value)} | {"diverged": int(row["diverged"])}

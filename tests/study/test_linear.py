@@ -128,7 +128,8 @@ def test_a_run_goes_through_ray_rows_wandb_tables_and_figures(tmp_path: Path) ->
     for text in ("source: steps, medians over seeds", "half-time, theory", "figures:", "4 networks", "drawn"):
         assert text in first.stdout
     assert len(read_rows(out)) == 4
-    assert len(list((out / "wandb").glob("offline-run-*"))) == 2
+    runs = [path.name for path in (out / "wandb").glob("offline-run-*")]
+    assert [len(runs), sum("-analysis-" in name for name in runs)] == [3, 1]
     figures = {path.name for path in (out / "figures").iterdir()}
     for name in ("2_loss", "3_projections", "4_match", "5_loss_and_match", "11_vector_differences", "12_pntk_projections",
                  "13_pntk_values", "14_ntk_match", "14_ntk_values"):  # fmt: skip

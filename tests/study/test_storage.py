@@ -131,7 +131,7 @@ def test_a_study_on_object_storage_is_the_local_one(
     assert done.returncode == 0, done.stdout + done.stderr
     assert "rows: s3://studies/small/rows" in done.stdout
     assert f"W&B: {tmp_path}" in done.stdout
-    assert len(list(tmp_path.rglob("offline-run-*/*.wandb"))) == 2
+    assert len(list(tmp_path.rglob("offline-run-*/*.wandb"))) == 3  # two trials and the analysis
     local, remote = read_rows(small_run[0]), read_rows(location(uri))
     pd.testing.assert_frame_equal(local, remote)
     analysis = json.loads(read_bytes(location(uri) / "analysis.json"))
