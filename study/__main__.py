@@ -15,6 +15,7 @@ from study import chaos, dashboard, one_step
 from study.storage import StorageError, location
 
 REFUSED, FAILED = 2, 1
+BENCHES = ("train", "entk", "silhouette", "analysis", "flow", "scale", "fused", "path", "predictors", "sweep")
 MODES = ("offline", "online", "disabled")  # of Weights & Biases
 
 DESCRIPTION = """\
@@ -131,7 +132,9 @@ def _parser() -> argparse.ArgumentParser:
     bench = commands.add_parser(
         "bench", formatter_class=plain, help="measure speed against a named baseline in the same run", description=BENCH
     )
-    bench.add_argument("name", choices=("train", "entk", "silhouette", "analysis", "flow", "scale", "fused", "path", "sweep"))
+    bench.add_argument(
+        "name", choices=("train", "entk", "silhouette", "analysis", "flow", "scale", "fused", "path", "sweep", "predictors")
+    )
     bench.add_argument("--json", type=Path, metavar="FILE", help="also write the numbers to FILE")
     return parser
 
@@ -187,6 +190,7 @@ flow        both integrators on the same seeds: losses, correlations, time (abou
 scale       a step as hidden units, patterns and blocks grow, a model of its cost, one worker against two
 fused       a gradient step by torch operations, torch.compile and numba: would a fused kernel pay?
 sweep       what a study of 64 cells costs beyond its training; simulated trials, memory of every process (10 minutes)
+predictors  cost of every predictor at t = 0 in gradient steps, and the regressions against a dense solution
 path        path-integrated eNTK: completeness and cost of each rule, and what thinning costs (6 minutes of CPU)
 analysis    a full analysis of 400 pairs, 10 predictors, 2 phases, 10,000 resamples"""
 

@@ -11,10 +11,12 @@ import pytest
 import torch
 from rich.console import Console
 
+from pntk.predictors.registry import PREDICTORS
 from study.bench import BENCHES
 from study.bench import analysis as analysis_bench
 from study.bench import flow as flow_bench
 from study.bench import fused as fused_bench
+from study.bench import predictors as predictors_bench
 from study.bench import scale as scale_bench
 from study.bench import silhouette as silhouette_bench
 from study.bench import sweep as sweep_bench
@@ -40,6 +42,16 @@ def test_bench_train_compares_equal_losses(monkeypatch: pytest.MonkeyPatch) -> N
     assert numbers["ratio_step_to_naive"] > 0
     assert numbers["ratio_to_equal_loss_to_naive"] > 0
     assert numbers["equal_loss_largest_difference"] < 0.05
+
+
+def test_bench_predictors_solves_what_the_dense_solution_solves(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(predictors_bench, "HIDDEN", 20)
+    monkeypatch.setattr(predictors_bench, "PATTERNS", 60)
+    numbers = BENCHES["predictors"](Console(quiet=True))
+    assert numbers["largest_difference"] < 1e-5
+    assert set(numbers["steps"]) == {"standard", "large"}
+    assert all(cost > 0 for costs in numbers["steps"].values() for cost in costs.values())
+    assert set(PREDICTORS) == {c.removeprefix("predictor_single_") for c in numbers["steps"]["large"] if "_single_" in c}
 
 
 def test_the_vmap_baseline_takes_the_naive_steps() -> None:
