@@ -13,7 +13,7 @@ import io
 import json
 import time
 import zipfile
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, replace
 from typing import Any
 
@@ -118,8 +118,8 @@ class Checkpoint:
         marks = {place: mark for (at, place), mark in self.marks.items() if at == turn}
         return {place: replace(mark, networks=mark.networks.to(device=device)) for place, mark in marks.items()}
 
-    def bookmarks(self, turn: int, device: str, steps: Collection[int] | None) -> Bookmarks:
-        """Those of one turn, to be set anywhere or at some steps only."""
+    def bookmarks(self, turn: int, device: str) -> Bookmarks:
+        """Those of one turn."""
         marks = self.left(turn, device)
 
         def save(place: int, mark: Bookmark) -> None:
@@ -127,7 +127,7 @@ class Checkpoint:
             if self.due():
                 self.write()
 
-        return Bookmarks(marks.get, self.due, save, steps)
+        return Bookmarks(marks.get, self.due, save)
 
     def remove(self) -> None:
         """The block has rows."""

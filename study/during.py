@@ -12,12 +12,11 @@ from numpy.typing import NDArray
 
 from pntk.curriculum import Phase
 from pntk.data import PhaseData
-from pntk.network import Networks
+from pntk.network import WEIGHT_NAMES, Networks
 from pntk.structure.activity import Groups, group_means, single_task_groups
 from pntk.structure.alignment import cka, cosine, target_alignment, velocity
 from pntk.structure.rank import effective_rank
 from pntk.structure.silhouette import ESTIMATORS, Clustering, Start, silhouettes
-from pntk.training.bookmarks import Bookmark
 from pntk.training.recorder import Visits, recorded_steps
 from study.plan import Cell, Draw
 
@@ -143,14 +142,10 @@ class Observer:
         self.untrained = True
         self.records: dict[str, dict[int, dict[int, dict[str, float]]]] = {}
         self.snapshots: dict[int, list[tuple[str, int, NDArray[np.float32]]]] = {i: [] for i in self.kept_places}
+        self.last: dict[int, tuple[int, Networks]] = {}  # place to step and network of the last record in this turn
 
-    def turn(self, phase: Phase, left: Mapping[int, Bookmark] | None = None) -> Visits | None:
-        """What to visit in the turn of a phase that is about to begin.
-
-        Args:
-            left: place in the block to where training of the networks from there on was left, at steps of records where
-                there are any, and is now taken up.
-        """
+    def turn(self, phase: Phase) -> Visits | None:
+        """What to visit in the turn of a phase that is about to begin, or to be taken up where it was left."""
         settings = self.cell.settings
         offset = self.offsets.get(phase.name, 0)
         self.offsets[phase.name] = offset + phase.steps
@@ -173,16 +168,18 @@ class Observer:
             if first not in references:
                 origins = self.starts(self.initial.part(slice(first, first + len(networks))), drawn)
                 references.update((i, kernel_of(origin)) for i, origin in zip(places, origins, strict=True))
-                if left is not None and step > 0:  # the last record was before training was left
-                    then = left[first]
-                    again = self.starts(_shown(then.networks), drawn)
-                    kernels = (_kernel(start, references[i]) for i, start in zip(places, again, strict=True))
-                    before.update((i, (kernel, then.step)) for i, kernel in zip(places, kernels, strict=True))
-            for i, start in zip(places, self.starts(_shown(networks), drawn), strict=True):
+                for i, data in zip(places, drawn, strict=True):
+                    if i in self.last and step > 0:  # the last record was before training was left
+                        last_step, then = self.last[i]
+                        again = self.starts(then.to(device=networks.W1.device), [data])[0]
+                        before[i] = _kernel(again, references[i]), last_step
+            shown = _shown(networks)
+            for i, start in zip(places, self.starts(shown, drawn), strict=True):
                 measures = self._measure(start, references[i], before, i, step)
+                self.last[i] = step, shown.network(i - first)
                 self.records.setdefault(phase.name, {}).setdefault(i, {})[offset + step] = measures
                 if step == at[-1]:
-                    del references[i], before[i]  # large, and a block may have many networks
+                    del references[i], before[i], self.last[i]  # large, and a block may have many networks
                 self.tell(record_work(self.cell))
 
         return Visits(tuple(sorted({*at, *shots})), visit) if at or shots else None
@@ -224,7 +221,12 @@ class Observer:
         ]
         taken = {place: shots for place, shots in self.snapshots.items() if shots}
         plain = {"records": records, "snapshots": [(i, [shot[:2] for shot in shots]) for i, shots in taken.items()]}
-        return plain, {str(place): np.stack([shot[2] for shot in shots]) for place, shots in taken.items()}
+        plain["last"] = [(place, step) for place, (step, _) in self.last.items()]
+        arrays = {str(place): np.stack([shot[2] for shot in shots]) for place, shots in taken.items()}
+        for place, (_, network) in self.last.items():
+            named = zip(WEIGHT_NAMES, network.weights, strict=True)
+            arrays |= {f"last.{place}.{name}": weights.cpu().numpy() for name, weights in named}
+        return plain, arrays
 
     def learn(self, plain: dict[str, Any], arrays: Mapping[str, np.ndarray]) -> None:
         """Take up what `known` gave."""
@@ -233,6 +235,9 @@ class Observer:
         for place, shots in plain.get("snapshots", []):
             activity = arrays[str(place)]
             self.snapshots[place] = [(phase, step, activity[k]) for k, (phase, step) in enumerate(shots)]
+        for place, step in plain.get("last", []):
+            w1, w2, v1, v2 = (torch.from_numpy(arrays[f"last.{place}.{name}"]) for name in WEIGHT_NAMES)
+            self.last[place] = step, Networks(w1, w2, v1, v2, self.initial.bias)
 
     def structure(self) -> dict[str, Structure]:
         """Phase name to the structure of the block."""

@@ -26,6 +26,7 @@ from study.checkpoint import Checkpoint, key_of, place_of
 from study.kept import write_kept
 from study.lock import holds
 from study.memory import SHARE, check_block, machine_memory
+from study.packed import PackedBlocks, pack
 from study.plan import Block, Cell, Draw, LinearCell, Plan
 from study.progress import LiveProgress
 from study.rows import finished, write_rows
@@ -67,7 +68,7 @@ def kind_of(block: Block[Any]) -> Any:
 
 def run_trial(
     config: Mapping[str, Any],
-    blocks: list[Block[Any]],
+    blocks: PackedBlocks,
     out: str,
     sweep: str,
     study: str,
@@ -151,7 +152,7 @@ def launch(
         compute = plan.sweep.compute
         trainable = tune.with_parameters(
             run_trial,
-            blocks=blocks,
+            blocks=pack(blocks),
             out=spelled(out),
             sweep=plan.sweep.name,
             study=study_id(plan.sweep),

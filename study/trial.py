@@ -27,7 +27,7 @@ from pntk.training.recorder import Curves
 from pntk.training.workspace import mean_loss
 from study.checkpoint import Checkpoint
 from study.cost import flow_steps
-from study.during import Kept, Observer, Structure, structure_steps, structure_work
+from study.during import Kept, Observer, Structure, structure_work
 from study.plan import Block, Cell, Draw
 from study.predicting import Errors, agreements, data_of, predict, predictor_work
 
@@ -165,9 +165,8 @@ def run_block(
         }
         turn = len(turns.setdefault(phase.name, []))
         streams = [stream(draw.data_seed, f"{phase.name}/batches/{turn}") for draw in draws]
-        rate, visits = phase.learning_rate, observer.turn(phase, checkpoint.left(number, device) if checkpoint else None)
-        records = structure_steps(phase.steps, settings.structure_records)[1:]
-        marks = checkpoint.bookmarks(number, device, records or None) if checkpoint else None
+        rate, visits = phase.learning_rate, observer.turn(phase)
+        marks = checkpoint.bookmarks(number, device) if checkpoint else None
         if settings.integrator == "flow":
             networks, curves = follow_flow(
                 networks,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -35,20 +35,14 @@ class Bookmarks:
         load: the bookmark of the networks that begin at this place of the block; None for none.
         due: whether it is time for another one.
         save: called with the place and the bookmark when one is due, and at the end of the training always.
-        steps: where one may be set before the end; None for anywhere.
     """
 
     load: Callable[[int], Bookmark | None]
     due: Callable[[], bool]
     save: Callable[[int, Bookmark], None]
-    steps: Collection[int] | None = None
 
     def of(self, index: int) -> Bookmarks:
         """The bookmarks of the network at this place of the block, trained as a block of its own."""
         return replace(
             self, load=lambda first: self.load(index + first), save=lambda first, mark: self.save(index + first, mark)
         )
-
-    def wanted(self, step: int) -> bool:
-        """Whether to set one here."""
-        return (self.steps is None or step in self.steps) and self.due()

@@ -119,7 +119,7 @@ def descend(
             done += count
             if progress is not None:
                 progress(count * len(networks))
-            if bookmarks is not None and done < step and bookmarks.wanted(done):
+            if bookmarks is not None and done < step and bookmarks.due():
                 bookmarks.save(0, bookmark())
         now = work.networks()
         if step in at:
@@ -127,6 +127,6 @@ def descend(
             test_losses.append(mean_loss(now, test).double().cpu().numpy())
         if visits is not None and step in visits.steps:
             visits.visit(0, step, now)
-        if bookmarks is not None and (step == steps or bookmarks.wanted(step)):
+        if bookmarks is not None and (step == steps or bookmarks.due()):
             bookmarks.save(0, bookmark())
     return work.networks(), Curves(np.array(at), np.stack(train_losses, axis=1), np.stack(test_losses, axis=1))

@@ -20,12 +20,13 @@ class Watch:
 
     Attributes:
         megabytes: largest resident memory by kind of process: of one driver, one worker, and so on.
-        cpu: CPU seconds by process, up to the last sample that saw it.
+        cpu: CPU seconds by process, up to the last sample that saw it. kinds: what each of these processes was.
     """
 
     interval: float = 0.5
     megabytes: dict[str, float] = field(default_factory=dict)
     cpu: dict[tuple[int, float], float] = field(default_factory=dict)
+    kinds: dict[tuple[int, float], str] = field(default_factory=dict)
 
     def __enter__(self) -> Watch:
         self._driver = psutil.Process()
@@ -46,6 +47,14 @@ class Watch:
         """Of all processes together since the `with` block began."""
         return sum(self.cpu.values()) - self._before
 
+    @property
+    def cpu_by_kind(self) -> dict[str, float]:
+        """The same by kind of process."""
+        found = {"driver": -self._before}
+        for process, seconds in self.cpu.items():
+            found[self.kinds[process]] = found.get(self.kinds[process], 0.0) + seconds
+        return found
+
     def _run(self) -> None:
         while not self._stop.wait(self.interval):
             for process in [self._driver, *self._driver.children(recursive=True)]:
@@ -62,4 +71,5 @@ class Watch:
                 kind = name
                 break
         self.megabytes[kind] = max(self.megabytes.get(kind, 0.0), process.memory_info().rss / 1e6)
-        self.cpu[process.pid, process.create_time()] = sum(process.cpu_times()[:2])
+        key = process.pid, process.create_time()
+        self.cpu[key], self.kinds[key] = sum(process.cpu_times()[:2]), kind

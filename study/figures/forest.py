@@ -74,7 +74,8 @@ def forest(study: Study) -> Drawn | Missing:
         here = _panel(axis, study, rows, statistics)
         drawn, missing = drawn + here[0], missing + here[1]
         axis.set_title(title, fontsize="medium")
-        axis.legend(loc="lower center", bbox_to_anchor=(0.5, 1 + 0.3 / height), fontsize="small", handletextpad=0.2)
+        if axis.get_legend_handles_labels()[1]:  # nothing could be computed of a study of very few pairs
+            axis.legend(loc="lower center", bbox_to_anchor=(0.5, 1 + 0.3 / height), fontsize="small", handletextpad=0.2)
     named = [(place, short(predictor)) for place, (*_, predictor) in enumerate(rows) if predictor != HEADER]
     axes[0].set_yticks(*zip(*named, strict=True), fontsize="small")
     for place, (contrast, phase, predictor) in enumerate(rows):

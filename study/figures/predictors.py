@@ -61,7 +61,8 @@ def predictors(study: Study) -> Drawn | Missing:
     if not measured:
         again.text(0.5, 0.5, "not measured\nagain in\nthis sweep", ha="center", va="center", transform=again.transAxes)
     for axis in (axes[0, 0], again)[: 1 + measured]:
-        axis.legend(loc="lower center", bbox_to_anchor=(0.5, 1 + 0.25 / height), fontsize="small", handletextpad=0.2)
+        if axis.get_legend_handles_labels()[1]:
+            axis.legend(loc="lower center", bbox_to_anchor=(0.5, 1 + 0.25 / height), fontsize="small", handletextpad=0.2)
     axes[0, 0].set_yticks(range(len(names)), [short(name) for name in names])
     axes[0, 0].set_ylim(len(names) - 0.5, -0.5)
     texts = []

@@ -10,11 +10,12 @@ from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 from numpy.typing import NDArray
 
-from study.figures.study import Drawn, Missing, Study, short
+from study.figures.study import Drawn, Missing, Study, folded, short
 from study.figures.style import BLUE, GREY, ORANGE, RED, WIDTH, plain_numbers
 from study.statistics.pairs import Pairs
 from study.tables import with_interval
 
+FEW = 30  # pairs up to which markers and lines are drawn large
 MANY = 600  # more points than this are drawn as pixels, so that files stay small
 Array = NDArray[np.float64]
 
@@ -26,15 +27,23 @@ def _fit(axis: Axes, x: Array, y: Array, style: str, colour: str, label: str | N
         axis.plot(ends, np.polyval(np.polyfit(x, y, 1), ends), style, color=colour, linewidth=1.6, label=label, zorder=4)
 
 
+def _size(pairs: Pairs) -> float:
+    """Of a marker: a few networks are to be seen, many are not to hide each other."""
+    return 5.5 if len(pairs) <= FEW else 3
+
+
 def _networks(axis: Axes, pairs: Pairs, names: tuple[str, str]) -> None:
     """Both networks of every pair, joined; the line through the two condition means; the fits within conditions."""
     ends = [[(a, b), (c, d)] for a, b, c, d in zip(pairs.x_first, pairs.y_first, pairs.x_second, pairs.y_second, strict=True)]
     heavy = len(pairs) > MANY
-    axis.add_collection(LineCollection(ends, colors=GREY, linewidths=0.4, alpha=0.35, rasterized=heavy, zorder=1))
+    width, alpha = (0.7, 0.7) if len(pairs) <= FEW else (0.4, 0.35)
+    axis.add_collection(LineCollection(ends, colors=GREY, linewidths=width, alpha=alpha, rasterized=heavy, zorder=1))
     sides = ((pairs.x_first, pairs.y_first, BLUE, "o"), (pairs.x_second, pairs.y_second, RED, "^"))
     means = []
     for (x, y, colour, marker), name in zip(sides, names, strict=True):
-        axis.plot(x, y, marker, color=colour, markersize=3, alpha=0.7, markeredgewidth=0, label=name, rasterized=heavy)
+        axis.plot(
+            x, y, marker, color=colour, markersize=_size(pairs), alpha=0.7, markeredgewidth=0, label=name, rasterized=heavy
+        )
         means.append((x.mean(), np.exp(np.log(y).mean()) if (y > 0).all() else y.mean()))
     axis.plot(*zip(*means, strict=True), "-", color="#000000", linewidth=2, label="conditions only", zorder=3)
     positive = min(pairs.y_first.min(), pairs.y_second.min()) > 0
@@ -58,9 +67,9 @@ def _differences(axis: Axes, pairs: Pairs, result: dict[str, Any]) -> None:
     axis.axvline(0, color=GREY, linewidth=0.5)
     heavy = len(pairs) > MANY  # pixels cannot follow the page's theme: grey is seen on both
     colour = GREY if heavy else "#000000"
-    axis.plot(x, y, "o", color=colour, markersize=3, alpha=0.5, markeredgewidth=0, rasterized=heavy)
+    axis.plot(x, y, "o", color=colour, markersize=_size(pairs), alpha=0.5, markeredgewidth=0, rasterized=heavy)
     _fit(axis, x, y, "--", ORANGE)
-    axis.set_title(f"centred r = {with_interval(result)}", fontsize="medium")
+    axis.set_title(folded(f"centred r = {with_interval(result)}", 40), fontsize="medium")
 
 
 def scatter(study: Study) -> Drawn | Missing:
@@ -77,7 +86,7 @@ def scatter(study: Study) -> Drawn | Missing:
     for (upper, lower), (phase, pairs) in zip(axes.T, shown, strict=True):
         found = {s: study.result(contrast, phase, outcome, predictor, s) or {} for s in ("r20", "r20_null", "centred")}
         _networks(upper, pairs, names)
-        upper.set_title(f"{phase}: r20 = {with_interval(found['r20'])}", fontsize="medium")
+        upper.set_title(folded(f"{phase}: r20 = {with_interval(found['r20'])}", 40), fontsize="medium")
         _differences(lower, pairs, found["centred"])
         upper.set(xlabel=f"silhouette at t = 0 ({short(predictor)})")
         lower.set(xlabel="silhouette, pair difference\nwithout its mean")

@@ -38,6 +38,7 @@ from study.storage import Location, as_folder
 from study.tables import notes, rules, sentence, verdict_sheet
 
 HEADLINES = ("scatter", "figure_5")  # of a multitask study, of a linear one
+TALL = 2.2  # height over width: an A4 page has 1.4, and a figure shrunk to it still letters of 4 points
 QUESTION = "Can we predict, before training, what a network will learn and how well it will do?"
 
 
@@ -49,6 +50,13 @@ class Picture:
     number: int
     drawn: Drawn
     svg: Markup
+
+    @property
+    def tall(self) -> bool:
+        """Whether it is too tall to be read on one printed page."""
+        box = re.search(r'viewBox="([^"]*)"', self.svg)
+        _, _, width, height = map(float, box[1].split()) if box else (0, 0, 1, 1)
+        return height > TALL * width
 
 
 def build_report(folders: Sequence[Location], contrast: str | None, console: Console) -> Location:

@@ -54,7 +54,7 @@ def block_of(changes: dict[str, object]) -> Block:
     return Block(cell, cell.draws[:3])
 
 
-OUTAGE_SECONDS = 20  # longer than anything but storage is waited for
+OUTAGES = [20, pytest.param(70, marks=pytest.mark.slow)]  # seconds: longer than anything but storage is waited for
 
 
 class Died(Exception):
@@ -219,8 +219,9 @@ def test_a_full_disk_at_the_row_write_loses_nothing_that_was_written(
         subprocess.run(["umount", str(out / "rows")], check=True)
 
 
+@pytest.mark.parametrize("outage", OUTAGES)
 def test_storage_that_is_away_when_rows_are_to_be_written(
-    small_sweep: Path, small_run: tuple[Path, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    outage: float, small_sweep: Path, small_run: tuple[Path, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name, value in (CREDENTIALS | {"HOME": str(tmp_path)}).items():
         monkeypatch.setenv(name, value)
@@ -238,7 +239,7 @@ def test_storage_that_is_away_when_rows_are_to_be_written(
             time.sleep(0.1)
         time.sleep(1)  # the plan is made
         storage.wire.cut()
-        time.sleep(OUTAGE_SECONDS)
+        time.sleep(outage)
         assert process.poll() is None
         storage.wire.mend()
         printed, _ = process.communicate(timeout=300)

@@ -493,6 +493,8 @@ def test_paper_shows_everything(browser: webdriver.Chrome) -> None:
         'return [...document.querySelectorAll(".scroll")].filter((e) => getComputedStyle(e).overflowX !== "visible").length'
     )
     assert browser.execute_script(hidden) == 0
+    shrunk = "return [...document.querySelectorAll('figure svg')].map((e) => e.getScreenCTM().a)"
+    assert min(browser.execute_script(shrunk)) > 0.6  # CSS pixels for a point: letters of 9 points stay 4 or more
     browser.execute_script('dispatchEvent(new Event("beforeprint"))')
     assert browser.execute_script('return document.querySelectorAll("details:not([open])").length') == 0
     browser.execute_script('dispatchEvent(new Event("afterprint"))')
