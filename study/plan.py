@@ -113,6 +113,8 @@ def make_plan(sweep: Sweep) -> Plan:
     Raises:
         SweepError: the first impossible design, in one line.
     """
+    if sweep.scan is not None:
+        raise SweepError(f"{sweep.name}: has a section scan, so its cells are not known before: use `python -m study scan`")
     linear = sweep.network == "linear"
     _check_network(sweep)
     if linear:
@@ -136,8 +138,8 @@ def make_plan(sweep: Sweep) -> Plan:
         if len(name) > LONGEST_NAME:
             raise SweepError(f"grid: gives a cell a name of {len(name)} characters, at most {LONGEST_NAME} are allowed")
     if linear:
-        return Plan(sweep, _few_enough(_linear_cell(sweep, name, overrides) for name, overrides in named.items()), ())
-    cells = _few_enough(_cell(sweep, name, overrides) for name, overrides in named.items())
+        return Plan(sweep, _few_enough(_linearcell_of(sweep, name, overrides) for name, overrides in named.items()), ())
+    cells = _few_enough(cell_of(sweep, name, overrides) for name, overrides in named.items())
     by_name = {cell.name: cell for cell in cells}
     contrasts = contrasts_of(sweep, by_name)
     check_primary(sweep, by_name, contrasts)
@@ -171,10 +173,15 @@ def _check_network(sweep: Sweep) -> None:
 def _linear_cell(sweep: Sweep, name: str, overrides: dict[str, Any]) -> LinearCell:
     spec: LinearCellSpec = validated(sweep.settings | overrides, f"cells.{name}", LinearCellSpec)
     settings = LinearSettings.model_validate(spec.model_dump(exclude={"seeds"}))
-    return LinearCell(name, settings, _draws(sweep, spec.seeds or sweep.seeds))
+    return LinearCell(name, settings, draws_of(sweep, spec.seeds or sweep.seeds))
 
 
-def _cell(sweep: Sweep, name: str, overrides: dict[str, Any]) -> Cell:
+def cell_of(sweep: Sweep, name: str, overrides: dict[str, Any]) -> Cell:
+    """A cell of multitask networks from what it says beside the sweep's settings.
+
+    Raises:
+        SweepError: the first thing that cannot be, in one line.
+    """
     where = f"cells.{name}"
     spec: CellSpec = validated(sweep.settings | overrides, where, CellSpec)
     settings = Settings.model_validate(spec.model_dump(exclude={"seeds"}))
@@ -200,7 +207,7 @@ def _cell(sweep: Sweep, name: str, overrides: dict[str, Any]) -> Cell:
                 f"{where}.{field} = {list(names)}: 'eig' needs test_patterns equal to train_patterns "
                 f"({settings.test_patterns}, {settings.train_patterns}); leave it out or make them equal"
             )
-    cell = Cell(name, settings, environment, curriculum, _draws(sweep, spec.seeds or sweep.seeds))
+    cell = Cell(name, settings, environment, curriculum, draws_of(sweep, spec.seeds or sweep.seeds))
     _check_kept(where, cell)
     return cell
 
@@ -228,7 +235,8 @@ def expected_distinct(phase: Phase, environment: Environment, size: int) -> floa
     return expected
 
 
-def _draws(sweep: Sweep, seeds: Any) -> tuple[Draw, ...]:
+def draws_of(sweep: Sweep, seeds: Any) -> tuple[Draw, ...]:
+    """The networks that seeds stand for in the sweep's design."""
     data_seeds = seed_list(sweep.data_seeds)
     if sweep.data != "crossed" and len(data_seeds) > 1:
         raise SweepError(
