@@ -12,6 +12,7 @@ from typing import NoReturn
 from rich.console import Console
 
 from study import chaos, one_step
+from study.scan import command as scan
 from study.storage import StorageError, location
 
 REFUSED, FAILED = 2, 1
@@ -27,6 +28,7 @@ examples:
   python -m study run sweeps/linear.yaml                    the linear validation, with its figures
   python -m study run sweeps/paper.yaml --set seeds=40 --out results/paper40
   python -m study analyse results/paper                     all tables again, from the rows
+  python -m study scan sweeps/scan_quick.yaml               search for good settings, confirm them on other seeds
   python -m study report results/paper results/linear       report.html and every figure of the paper
   python -m study export results/paper --cell large --seed 3 --to large-3.npz
   python -m study attribute results/paper --cell standard_lr large_lr --seed 3 --to attribution-3
@@ -125,11 +127,14 @@ def _parser() -> argparse.ArgumentParser:
 
     one_step.add_command(commands)
     chaos.add_command(commands)
+    scan.add_command(commands)
 
     bench = commands.add_parser(
         "bench", formatter_class=plain, help="measure speed against a named baseline in the same run", description=BENCH
     )
-    bench.add_argument("name", choices=("train", "entk", "silhouette", "analysis", "flow", "scale", "fused", "path", "sweep"))
+    bench.add_argument(
+        "name", choices=("train", "entk", "silhouette", "analysis", "flow", "scale", "fused", "path", "sweep", "scan")
+    )
     bench.add_argument("--json", type=Path, metavar="FILE", help="also write the numbers to FILE")
     return parser
 
@@ -183,6 +188,7 @@ silhouette  the t = 0 measurement of a network against its LR-tuned training
 flow        both integrators on the same seeds: losses, correlations, time (about 5 minutes)
 scale       a step as hidden units, patterns and blocks grow, a model of its cost, one worker against two
 fused       a gradient step by torch operations, torch.compile and numba: would a fused kernel pay?
+scan        does a guided scan find the front of a grid with half of its cells? (3 minutes of CPU)
 sweep       what a study of 64 cells costs beyond its training; simulated trials, memory of every process (10 minutes)
 path        path-integrated eNTK: completeness and cost of each rule, and what thinning costs (6 minutes of CPU)
 analysis    a full analysis of 400 pairs, 10 predictors, 2 phases, 10,000 resamples"""
@@ -260,9 +266,9 @@ def _report(options: argparse.Namespace, console: Console) -> int:
 def _export(options: argparse.Namespace, console: Console) -> int:
     from study.export import export
     from study.folder import stored_sweep
-    from study.plan import make_plan
+    from study.plan import planned
 
-    plan = make_plan(stored_sweep(options.out))
+    plan = planned(stored_sweep(options.out), options.out)
     for line in export(plan, options.out, options.cell, options.seed, options.data_seed, options.to):
         console.print(line, highlight=False, markup=False)
     return 0
@@ -326,6 +332,7 @@ COMMANDS = {
     "calibrate": _calibrate,
     "one-step": one_step.command,
     "chaos": chaos.command,
+    "scan": scan.command,
     "bench": _bench,
 }
 

@@ -15,6 +15,7 @@ from pntk.tasks import Environment
 from study.contrasts import Contrast, check_primary, contrasts_of
 from study.grid import axes_of, grid_name, some, validated
 from study.linear_settings import LinearCellSpec, LinearSettings
+from study.storage import Location
 from study.sweep import CellSpec, SeedRange, Settings, Sweep, SweepError, seed_list
 
 LARGEST_PATTERN_SET = 2_000_000
@@ -138,12 +139,21 @@ def make_plan(sweep: Sweep) -> Plan:
         if len(name) > LONGEST_NAME:
             raise SweepError(f"grid: gives a cell a name of {len(name)} characters, at most {LONGEST_NAME} are allowed")
     if linear:
-        return Plan(sweep, _few_enough(_linearcell_of(sweep, name, overrides) for name, overrides in named.items()), ())
+        return Plan(sweep, _few_enough(_linear_cell(sweep, name, overrides) for name, overrides in named.items()), ())
     cells = _few_enough(cell_of(sweep, name, overrides) for name, overrides in named.items())
     by_name = {cell.name: cell for cell in cells}
     contrasts = contrasts_of(sweep, by_name)
     check_primary(sweep, by_name, contrasts)
     return Plan(sweep, cells, contrasts)
+
+
+def planned(sweep: Sweep, out: Location) -> Plan:
+    """The plan of a folder's sweep; of a scan the cells that the folder has rows of."""
+    if sweep.scan is None:
+        return make_plan(sweep)
+    from study.scan.report import plan_of_folder  # late: optuna takes a second that other studies need not spend
+
+    return plan_of_folder(sweep, out)
 
 
 def _few_enough(cells: Iterable[AnyCell]) -> tuple[AnyCell, ...]:

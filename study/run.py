@@ -213,6 +213,13 @@ def report(plan: Plan | None, out: Location, console: Console) -> None:
             files = _below(folder, report_linear(frame, folder, console))
         _print_places(out, files, console)
         return
+    if plan is not None and plan.sweep.scan is not None:
+        from study.scan.final import report_scan  # late, as above
+
+        with as_folder(out) as folder:
+            files = _below(folder, report_scan(plan, frame, folder, out, console))
+        _print_places(out, files, console)
+        return
     analysis = analysed(frame, plan, out)
     with as_folder(out) as folder:
         files = _below(folder, write_analysis(folder, analysis))

@@ -13,6 +13,7 @@ from study.bench.flow import bench_flow
 from study.bench.fused import bench_fused
 from study.bench.path import bench_path
 from study.bench.scale import bench_scale
+from study.bench.scan import bench_scan
 from study.bench.silhouette import bench_silhouette
 from study.bench.sweep import bench_sweep
 from study.bench.train import bench_train
@@ -27,4 +28,5 @@ BENCHES: dict[str, Callable[[Console], dict[str, Any]]] = {
     "fused": bench_fused,
     "path": bench_path,
     "sweep": bench_sweep,
+    "scan": bench_scan,
 }

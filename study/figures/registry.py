@@ -31,6 +31,7 @@ from study.figures.figure_20 import figure_20
 from study.figures.forest import forest
 from study.figures.half_times import half_times
 from study.figures.over_time import over_time
+from study.figures.pareto import pareto
 from study.figures.predictors import predictors
 from study.figures.scale_map import scale_map
 from study.figures.scatter import scatter
@@ -39,7 +40,7 @@ from study.figures.structure import structure
 from study.figures.study import Drawn, Missing, Study
 
 FIGURES: tuple[Callable[[Study], Drawn | Missing], ...] = (
-    scatter, shift, forest, predictors, scale_map, over_time, structure,
+    pareto, scatter, shift, forest, predictors, scale_map, over_time, structure,
     figure_1, figure_2, figure_3, figure_4, figure_5,
     figure_7, figure_8, figure_9, figure_10,
     figure_11, figure_12, figure_13, figure_14, half_times,

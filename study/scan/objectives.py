@@ -2,7 +2,8 @@
 
 Losses are on all legal patterns never trained on, as mean log10 over seeds: they span orders of magnitude, and one bad
 seed should not decide. `seed_level_r` is the lower end of the 95 % interval of |centred r| between silhouette and loss
-differences of a point and its reference (the same settings, weights as drawn), 0 where the interval holds 0.
+differences of a point and its reference (the same settings, weights as drawn), 0 where the interval holds 0. `crossover` is
+the size of the mean difference of log10 unseen losses between a point and its reference (see `study.scan.crossover`).
 """
 
 from __future__ import annotations
@@ -85,7 +86,7 @@ class Score:
 
     Attributes:
         values: an entry per objective; None where they are not all defined or not all seeds are there.
-        per_seed: per objective the log10 losses in the order of the scan's seeds; empty for others.
+        per_seed: per loss its log10 over seeds in the scan's order, for `crossover` the differences; nothing for others.
         seeds: networks with rows.
         pruned: why it is no candidate: "diverged", "dominated", "undefined"; or "".
     """
@@ -126,6 +127,11 @@ def score(
     for objective in objectives:
         phase = objective.phase(spec, cell)
         assert phase is not None  # `check` has seen to it
+        if objective.name == "crossover":
+            found = _effect(phase, cell, rows, reference)
+            per_seed.append(tuple(found.tolist()))
+            values.append(abs(float(found.mean())) if len(found) == len(wanted) else np.nan)
+            continue
         if objective.paired:
             values.append(_seed_level(objective, spec, cell, phase, rows, reference) if len(rows) == len(wanted) else np.nan)
             continue
@@ -136,6 +142,15 @@ def score(
         return Score(None, tuple(per_seed), len(rows))
     defined = bool(np.isfinite(values).all())
     return Score(tuple(values) if defined else None, tuple(per_seed), len(rows), "" if defined else "undefined")
+
+
+def _effect(phase: str, cell: Cell, rows: pd.DataFrame, reference: pd.DataFrame | None) -> Array:
+    """Differences of log10 unseen losses, the point's minus the reference's, over the draws that both have."""
+    if reference is None or not len(reference) or reference["diverged"].any():
+        return np.array([])
+    keys = [set(zip(part["seed"], part["data_seed"], strict=True)) for part in (rows, reference)]
+    both = [draw for draw in cell.draws if all((draw.seed, draw.data_seed) in k for k in keys)]
+    return log_losses(rows, phase, both) - log_losses(reference, phase, both)
 
 
 def _seed_level(

@@ -12,7 +12,7 @@ from __future__ import annotations
 import itertools
 import os
 import warnings
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +34,7 @@ from study.sweep import SweepError
 
 JOURNAL = "optuna.journal"
 MOST_REPEATS = 50  # points in a row that are known already, before a search counts as exhausted
+LARGEST_FINITE = 10_000  # points of a space in which those not yet seen can be listed
 STARTUP = 10  # points drawn at random, or by NSGA-II as a generation, before a model is asked
 
 optuna.logging.set_verbosity(optuna.logging.ERROR)
@@ -90,15 +91,19 @@ class ScanSearch(OptunaSearch):
     """Proposes the points of a scan.
 
     Args:
-        known: scores of points that have rows, by cell; grows as trials complete.
+        known: scores of points that are done, by cell, as the rows have them; grows as trials complete.
+        cells: all that have rows.
 
     Raises:
         SweepError: the storage holds finished points that the folder has no rows of.
     """
 
-    def __init__(self, scan: Scan, storage: BaseStorage | None, known: Mapping[str, Score]) -> None:
+    def __init__(
+        self, scan: Scan, storage: BaseStorage | None, known: Mapping[str, Score], cells: Collection[str] = ()
+    ) -> None:
         self.scan = scan
         self.known = dict(known)
+        self._cells = frozenset(cells)
         self.running: dict[str, tuple[int, str]] = {}  # Ray's trial: Optuna's number and the cell
         objectives = scan.objectives
         super().__init__(
@@ -110,6 +115,8 @@ class ScanSearch(OptunaSearch):
             storage=storage,
         )
         self._left = self._unfinished()
+        for _, values in self._left:  # perhaps only its end was not told: it is told when it is looked at again
+            self.known.pop(grid_name(values), None)
 
     @property
     def study(self) -> optuna.Study:
@@ -122,7 +129,7 @@ class ScanSearch(OptunaSearch):
             whole = set(trial.params) == set(self._space)
             if trial.state in (TrialState.COMPLETE, TrialState.PRUNED):
                 name = grid_name(self.scan.values(trial.params)) if whole else "?"
-                if name not in self.known:
+                if name not in self._cells:
                     raise SweepError(
                         f"scan.storage: its study {self.scan.sweep.name!r} has the point {name!r}, of which this folder has no "
                         "rows; choose another storage, or the folder that it belongs to"
@@ -149,7 +156,7 @@ class ScanSearch(OptunaSearch):
         for attempt in range(MOST_REPEATS):
             taken = {cell for _, cell in self.running.values()}
             number = len(self.study.get_trials(deepcopy=False))
-            if attempt and self.scan.size < 10_000 and not self._enqueue_neighbour(number, taken):
+            if attempt and self.scan.size <= LARGEST_FINITE and not self._enqueue_unseen(number, taken):
                 return None
             self.study.sampler = sampler_of(self.scan.spec.sampler, self.scan.spec.seed, number)
             with warnings.catch_warnings():
@@ -170,8 +177,9 @@ class ScanSearch(OptunaSearch):
         values = oriented([score.values for score in scored.values()], list(self.mode))
         return {list(scored)[place]: list(scored.values())[place] for place in front(values)}
 
-    def _enqueue_neighbour(self, number: int, taken: set[str]) -> bool:
-        """Queue a point not yet seen that is nearest to the front, counted in places along the axes."""
+    def _enqueue_unseen(self, number: int, taken: set[str]) -> bool:
+        """Queue a point not yet seen that is nearest to the front, counted in places along the axes; any, where the sampler
+        does not look at values either."""
         places = [_places(distribution) for distribution in self._space.values()]
         found: dict[str, tuple[int, ...]] = {}
         for point in itertools.product(*(range(len(p)) for p in places)):
@@ -180,7 +188,8 @@ class ScanSearch(OptunaSearch):
         left = [point for name, point in found.items() if name not in self.known and name not in taken]
         if not left:
             return False
-        best = np.array([found[name] for name in self._front() if name in found]).reshape(-1, 1, len(places))
+        guided = self.scan.spec.sampler not in ("random", "qmc")
+        best = np.array([found[name] for name in self._front() if name in found and guided]).reshape(-1, 1, len(places))
         apart = np.abs(best - np.array(left))
         named = [isinstance(d, CategoricalDistribution) for d in self._space.values()]
         apart[..., named] = np.minimum(apart[..., named], 1)  # names have no order

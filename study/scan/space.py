@@ -132,8 +132,7 @@ def make_scan(sweep: Sweep) -> Scan:
         raise SweepError(f"scan.first_seeds = {spec.first_seeds}: must be at most the number of seeds ({len(draws)})")
     axes = tuple(_axis(sweep, name, values) for name, values in spec.space.items())
     scan = Scan(sweep, spec, axes, draws, first if spec.pruning else len(draws), evaluation)
-    for values in itertools.islice(itertools.product(*(axis.ends for axis in axes)), MOST_CORNERS):
-        cell = scan.cell(dict(zip(spec.space, values, strict=True)))
+    for cell in corners(scan):
         for objective in scan.objectives:
             objective.check(scan.spec, cell, len(draws))
     if scan.is_crossover:
@@ -141,6 +140,12 @@ def make_scan(sweep: Sweep) -> Scan:
     elif "crossover" in spec.objectives:
         raise SweepError(f"scan.objectives = {list(spec.objectives)}: crossover is bracketed and stands alone")
     return scan
+
+
+def corners(scan: Scan) -> tuple[Cell, ...]:
+    """Cells at the ends and choices of all axes, so many that hardly a point can be impossible if none of them is."""
+    points = itertools.islice(itertools.product(*(axis.ends for axis in scan.axes)), MOST_CORNERS)
+    return tuple(scan.cell(dict(zip(scan.spec.space, values, strict=True))) for values in points)
 
 
 def _axis(sweep: Sweep, name: str, given: AxisRange | list[Any]) -> Axis:
