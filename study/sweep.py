@@ -247,5 +247,5 @@ class Sweep(_Strict):
 
     def identity(self) -> dict[str, Any]:
         """All that decides results and their analysis, as plain data: what one folder must agree on."""
-        free = {"compute": True, "wandb": True, "description": True, "scan": {"points", "storage"}}
+        free: Any = {"compute": True, "wandb": True, "description": True, "scan": {"points", "storage"}}
         return self.model_dump(mode="json", exclude=free)

@@ -6,9 +6,11 @@ choices and asked for half as many points, with ten seeds; what a point is worth
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from rich.console import Console
 from scipy.stats import t as student
 
@@ -61,10 +63,6 @@ def scan_of(grid: dict[str, Any], sampler: str, seed: int) -> Scan:
 
 def trained(scan: Scan) -> dict[str, Score]:
     """The score of every cell of the grid."""
-    import itertools
-
-    import pandas as pd
-
     scores = {}
     with threads(1):
         for values in itertools.product(*(axis.choices for axis in scan.axes)):

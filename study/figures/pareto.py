@@ -45,8 +45,10 @@ def pareto(study: Study) -> Drawn | Missing:
     title = "Pareto front of the scan."
     caption = (
         f"{len(found['points'])} points, each a mean over {found['seeds']} scan seeds; left out and not drawn: {dropped}. "
-        f"Diamonds: the same settings on {found['evaluation_seeds']} evaluation seeds, by which nothing was chosen, with 95 % t "
-        f"intervals over seeds; thin lines join the two. Sampler {found['sampler']}, seed {found['sampler_seed']}. {study.source}"
+        f"Diamonds: the same settings on {found['evaluation_seeds']} evaluation seeds, by which nothing was chosen, with "
+        "95 % t intervals over seeds; thin lines join the two. "
+        f"Sampler {found['sampler']}, seed {found['sampler_seed']}. {study.source}"
     )
-    ends = f"{len(front)} points on the front, from ({front[0][0]:.3f}, {front[0][1]:.3f}) to ({front[-1][0]:.3f}, {front[-1][1]:.3f})"
+    first, last = (f"({point[0]:.3f}, {point[1]:.3f})" for point in (front[0], front[-1]))
+    ends = f"{len(front)} points on the front, from {first} to {last}"
     return Drawn(figure, title, caption, f"{title} {ends}; {len(confirmed)} confirmed; left out: {dropped}.")

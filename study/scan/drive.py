@@ -130,6 +130,10 @@ def _scan(scan: Scan, out: Location, tracking: Tracking, console: Console, addre
     return train(chosen) if chosen else True
 
 
+def _folder_of(trial: Any) -> str:
+    return str(trial.trial_id)
+
+
 def _complain(console: Console, outcome: Outcome) -> None:
     if outcome.tracking_problem:
         console.print(f"warning: Weights & Biases: {outcome.tracking_problem}", highlight=False, markup=False)
@@ -187,6 +191,7 @@ def _search(scan: Scan, storage: Any, out: Location, tracking: Tracking, console
             num_samples=left,
             max_concurrent_trials=max(cores // compute.cpus_per_trial, 1),
             reuse_actors=True,
+            trial_dirname_creator=_folder_of,  # Tune's own name would hold all losses of the front
         ),
         run_config=tune.RunConfig(
             name=time.strftime("%Y-%m-%d_%H-%M-%S"),

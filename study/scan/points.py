@@ -85,7 +85,7 @@ def front_of(scan: Scan, points: Sequence[Point]) -> list[Point]:
     scored = [point for point in points if point.score.values is not None and not point.score.pruned]
     if not scored:
         return []
-    values = oriented([point.score.values for point in scored], [objective.mode for objective in scan.objectives])
+    values = oriented([point.score.values or () for point in scored], [objective.mode for objective in scan.objectives])
     places = front(values) if values.shape[1] > 1 else list(range(len(scored)))
     return [scored[place] for place in sorted(places, key=lambda place: tuple(values[place]))]
 

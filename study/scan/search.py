@@ -174,7 +174,7 @@ class ScanSearch(OptunaSearch):
 
     def _front(self) -> dict[str, Score]:
         scored = {name: score for name, score in self.known.items() if score.values is not None and not score.pruned}
-        values = oriented([score.values for score in scored.values()], list(self.mode))
+        values = oriented([score.values or () for score in scored.values()], list(self.mode))
         return {list(scored)[place]: list(scored.values())[place] for place in front(values)}
 
     def _enqueue_unseen(self, number: int, taken: set[str]) -> bool:
