@@ -12,10 +12,11 @@ from typing import NoReturn
 from rich.console import Console
 
 from study import chaos, dashboard, one_step
+from study.scan import command as scan
 from study.storage import StorageError, location
 
 REFUSED, FAILED = 2, 1
-BENCHES = ("train", "entk", "silhouette", "analysis", "flow", "scale", "fused", "path", "predictors", "sweep")
+BENCHES = ("train", "entk", "silhouette", "analysis", "flow", "scale", "fused", "path", "predictors", "scan", "sweep")
 MODES = ("offline", "online", "disabled")  # of Weights & Biases
 
 DESCRIPTION = """\
@@ -29,6 +30,7 @@ examples:
   python -m study run sweeps/linear.yaml                    the linear validation, with its figures
   python -m study run sweeps/paper.yaml --set seeds=40 --out results/paper40
   python -m study analyse results/paper                     all tables again, from the rows
+  python -m study scan sweeps/scan_quick.yaml               search for good settings, confirm them on other seeds
   python -m study report results/paper results/linear       report.html and every figure of the paper
   python -m study export results/paper --cell large --seed 3 --to large-3.npz
   python -m study attribute results/paper --cell standard_lr large_lr --seed 3 --to attribution-3
@@ -128,13 +130,12 @@ def _parser() -> argparse.ArgumentParser:
     one_step.add_command(commands)
     chaos.add_command(commands)
     dashboard.add_command(commands)
+    scan.add_command(commands)
 
     bench = commands.add_parser(
         "bench", formatter_class=plain, help="measure speed against a named baseline in the same run", description=BENCH
     )
-    bench.add_argument(
-        "name", choices=("train", "entk", "silhouette", "analysis", "flow", "scale", "fused", "path", "sweep", "predictors")
-    )
+    bench.add_argument("name", choices=BENCHES)
     bench.add_argument("--json", type=Path, metavar="FILE", help="also write the numbers to FILE")
     return parser
 
@@ -189,6 +190,7 @@ silhouette  the t = 0 measurement of a network against its LR-tuned training
 flow        both integrators on the same seeds: losses, correlations, time (about 5 minutes)
 scale       a step as hidden units, patterns and blocks grow, a model of its cost, one worker against two
 fused       a gradient step by torch operations, torch.compile and numba: would a fused kernel pay?
+scan        does a guided scan find the front of a grid with half of its cells? (3 minutes of CPU)
 predictors  cost of every predictor at t = 0 in gradient steps, and the regressions against a dense solution
 sweep       what a study of 64 cells costs beyond its training; 10 to 10,000 simulated trials, memory of every process;
             what a million networks would take and which limit comes first (half an hour)
@@ -276,9 +278,9 @@ def _report(options: argparse.Namespace, console: Console) -> int:
 def _export(options: argparse.Namespace, console: Console) -> int:
     from study.export import export
     from study.folder import stored_sweep
-    from study.plan import make_plan
+    from study.plan import planned
 
-    plan = make_plan(stored_sweep(options.out))
+    plan = planned(stored_sweep(options.out), options.out)
     for line in export(plan, options.out, options.cell, options.seed, options.data_seed, options.to):
         console.print(line, highlight=False, markup=False)
     return 0
@@ -343,6 +345,7 @@ COMMANDS = {
     "one-step": one_step.command,
     "chaos": chaos.command,
     "dashboard": dashboard.command,
+    "scan": scan.command,
     "bench": _bench,
 }
 

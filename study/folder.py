@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from study.plan import Plan, make_plan
+from study.plan import Plan, planned
 from study.storage import Location, StorageError, exists, files, read_bytes, write_bytes
 from study.sweep import Sweep, SweepError
 from study.sweep_file import parse_sweep, read_text
@@ -87,7 +87,7 @@ def stored_sweep(out: Location) -> Sweep:
 
 def stored_plan(out: Location) -> Plan | None:
     """The plan that a folder belongs to; None for rows made elsewhere."""
-    return make_plan(stored_sweep(out)) if exists(out / FILE) else None
+    return planned(stored_sweep(out), out) if exists(out / FILE) else None
 
 
 def _difference(there: Any, here: Any, path: str = "") -> str:

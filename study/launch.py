@@ -11,7 +11,7 @@ import logging
 import os
 import time
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
@@ -52,6 +52,54 @@ class _Feed(tune.Callback):
         _LIVE["progress"].update(trial.trial_id, result["work"], result["finished"])
 
 
+def in_a_line(error: Exception) -> str:
+    """An error for the one line that names a failed trial."""
+    return f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
+
+
+def finish(
+    block: Block[Any],
+    folder: Location,
+    config: Mapping[str, Any],
+    sweep: str,
+    study: str,
+    tracking: Tracking,
+    provenance: Mapping[str, str],
+    driver: str,
+    tell: Callable[[int], None],
+) -> tuple[list[dict[str, Any]], str | None]:
+    """In a worker: run a block from its checkpoint or its seeds, write its rows and log it.
+
+    Args:
+        config: `cpus`, `gpus` and `checkpoint_seconds` of the trial.
+
+    Returns:
+        the rows, and what tracking complained of.
+
+    Raises:
+        RuntimeError: another driver has taken the folder over; nothing was written.
+    """
+    kind = kind_of(block)
+    check_block(block, SHARE * machine_memory(), f"this worker's machine has {machine_memory() / 1e9:.3g} GB")
+    device = "cuda" if config["gpus"] and torch.cuda.is_available() else "cpu"
+    with threads(int(config["cpus"])):
+        if isinstance(block.cell, Cell):
+            where, key = place_of(folder, block), key_of(block, device, provenance)
+            checkpoint = Checkpoint(where, key, config["checkpoint_seconds"]).read(block.cell.settings.bias)
+            result = trial.run_block(block, device, tell, checkpoint)
+        else:
+            result = kind.run_block(block, device, tell)
+        rows = kind.rows_of(result, sweep, provenance)
+        if driver and not holds(folder, driver):
+            raise RuntimeError(f"{folder}: another driver has taken over")
+        if isinstance(result, BlockResult):
+            write_kept(folder, block.cell.name, result.kept)  # before the rows: a network with a row is finished
+        write_rows(folder, block, rows)
+        if isinstance(block.cell, Cell):
+            checkpoint.remove()
+        return rows, log_trial(local_folder(folder), sweep, study, tracking, result, rows)
+
+
 @dataclass(frozen=True)
 class Outcome:
     """How a launch ended: which trials failed and why, what tracking complained of, whether the user stopped it."""
@@ -79,7 +127,6 @@ def run_trial(
     """The trainable: run the block that `config` names, write its rows, log it, report its summary."""
     block, folder = blocks[config["block"]], location(out)
     kind = kind_of(block)
-    check_block(block, SHARE * machine_memory(), f"this worker's machine has {machine_memory() / 1e9:.3g} GB")
     done, reported = 0, time.monotonic()
 
     def tell(work: int) -> None:
@@ -92,25 +139,9 @@ def run_trial(
     work = kind.work_of(block.cell) * len(block.draws)
     told: dict[str, Any] = {"work": work, "finished": 0, "label": block.label}
     try:
-        device = "cuda" if config["gpus"] and torch.cuda.is_available() else "cpu"
-        with threads(int(config["cpus"])):
-            if isinstance(block.cell, Cell):
-                where, key = place_of(folder, block), key_of(block, device, provenance)
-                checkpoint = Checkpoint(where, key, config["checkpoint_seconds"]).read(block.cell.settings.bias)
-                result = trial.run_block(block, device, tell, checkpoint)
-            else:
-                result = kind.run_block(block, device, tell)
-            rows = kind.rows_of(result, sweep, provenance)
-            if driver and not holds(folder, driver):
-                raise RuntimeError(f"{folder}: another driver has taken over")
-            if isinstance(result, BlockResult):
-                write_kept(folder, block.cell.name, result.kept)  # before the rows: a network with a row is finished
-            write_rows(folder, block, rows)
-            if isinstance(block.cell, Cell):
-                checkpoint.remove()
-            problem = log_trial(local_folder(folder), sweep, study, tracking, result, rows)
+        rows, problem = finish(block, folder, config, sweep, study, tracking, provenance, driver, tell)
     except Exception as error:  # would be the same again, unlike the death of a worker, which Tune mends by another try
-        tune.report(told | {"failed": f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"})
+        tune.report(told | {"failed": in_a_line(error)})
         return
     tune.report(told | {"finished": len(rows), "tracking": problem or ""} | summary(rows))
 
@@ -134,11 +165,7 @@ def launch(
     blocks = plan.blocks(done)
     if not blocks:
         return Outcome({}, None, False)
-    # Tune's own loggers write a CSV, a JSON and an event file per trial; rows and W&B hold the same and more.
-    os.environ.setdefault("TUNE_DISABLE_AUTO_CALLBACK_LOGGERS", "1")
-    os.environ.setdefault("RAY_AIR_NEW_OUTPUT", "0")  # the newer reporter prints a table even when told to be silent
-    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
-    _quiet()
+    quiet()
     owned = not ray.is_initialized()
     work = sum(kind_of(b).work_of(b.cell) * len(b.draws) for b in blocks)
     progress = LiveProgress(console, work, sum(len(b.draws) for b in blocks))
@@ -146,7 +173,7 @@ def launch(
     try:
         if owned:
             try:
-                ray.init(address=address or "local", log_to_driver=False, logging_level="ERROR", **_local_options(address))
+                start_ray(address)
             except (RuntimeError, OSError) as error:  # one of its processes died on the way, or the cluster went away
                 return Outcome({"Ray": f"did not start ({' '.join(str(error).split())[:200]})"}, None, False)
         compute = plan.sweep.compute
@@ -193,12 +220,21 @@ def _last_words(console: Console, progress: LiveProgress, why: str) -> None:
     console.print(f"Stopped: {why}; finished networks are kept, the same command goes on from there.", soft_wrap=True)
 
 
+def start_ray(address: str | None) -> None:
+    """Join the cluster at an address, or start a Ray of our own that joins none."""
+    ray.init(address=address or "local", log_to_driver=False, logging_level="ERROR", **_local_options(address))
+
+
 def _local_options(address: str | None) -> dict[str, Any]:
     return {} if address else {"include_dashboard": False, "num_cpus": os.cpu_count()}
 
 
-def _quiet() -> None:
+def quiet() -> None:
     """Ray and Tune talk at length about themselves; the study's own progress says what a user needs."""
+    # Tune's own loggers write a CSV, a JSON and an event file per trial; rows and W&B hold the same and more.
+    os.environ.setdefault("TUNE_DISABLE_AUTO_CALLBACK_LOGGERS", "1")
+    os.environ.setdefault("RAY_AIR_NEW_OUTPUT", "0")  # the newer reporter prints a table even when told to be silent
+    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
     for name, level in (("ray", logging.ERROR), ("ray.train", logging.ERROR), ("ray.tune", logging.CRITICAL)):
         logging.getLogger(name).setLevel(level)  # Tune's errors are tracebacks of trials, which the run names in a line
     warnings.filterwarnings("ignore", category=FutureWarning, module="ray")

@@ -13,6 +13,7 @@ from pntk.tasks import Environment
 from study.contrasts import Contrast, check_primary, contrasts_of
 from study.grid import grid_cells, grids_of, some, validated
 from study.linear_settings import LinearCellSpec, LinearSettings
+from study.storage import Location
 from study.sweep import CellSpec, SeedRange, Settings, Sweep, SweepError, seed_list
 
 LARGEST_PATTERN_SET = 2_000_000
@@ -111,6 +112,8 @@ def make_plan(sweep: Sweep) -> Plan:
     Raises:
         SweepError: the first impossible design, in one line.
     """
+    if sweep.scan is not None:
+        raise SweepError(f"{sweep.name}: has a section scan, so its cells are not known before: use `python -m study scan`")
     linear = sweep.network == "linear"
     _check_network(sweep)
     if linear:
@@ -133,11 +136,20 @@ def make_plan(sweep: Sweep) -> Plan:
             raise SweepError(f"grid: gives a cell a name of {len(name)} characters, at most {LONGEST_NAME} are allowed")
     if linear:
         return Plan(sweep, _few_enough(_linear_cell(sweep, name, overrides) for name, overrides in named.items()), ())
-    cells = _few_enough(_cell(sweep, name, overrides) for name, overrides in named.items())
+    cells = _few_enough(cell_of(sweep, name, overrides) for name, overrides in named.items())
     by_name = {cell.name: cell for cell in cells}
     contrasts = contrasts_of(sweep, by_name)
     check_primary(sweep, by_name, contrasts)
     return Plan(sweep, cells, contrasts)
+
+
+def planned(sweep: Sweep, out: Location) -> Plan:
+    """The plan of a folder's sweep; of a scan the cells that the folder has rows of."""
+    if sweep.scan is None:
+        return make_plan(sweep)
+    from study.scan.report import plan_of_folder  # late: optuna takes a second that other studies need not spend
+
+    return plan_of_folder(sweep, out)
 
 
 def _few_enough(cells: Iterable[AnyCell]) -> tuple[AnyCell, ...]:
@@ -167,10 +179,15 @@ def _check_network(sweep: Sweep) -> None:
 def _linear_cell(sweep: Sweep, name: str, overrides: dict[str, Any]) -> LinearCell:
     spec: LinearCellSpec = validated(sweep.settings | overrides, f"cells.{name}", LinearCellSpec)
     settings = LinearSettings.model_validate(spec.model_dump(exclude={"seeds"}))
-    return LinearCell(name, settings, _draws(sweep.data, sweep.data_seeds, spec.seeds or sweep.seeds))
+    return LinearCell(name, settings, draws_of(sweep, spec.seeds or sweep.seeds))
 
 
-def _cell(sweep: Sweep, name: str, overrides: dict[str, Any]) -> Cell:
+def cell_of(sweep: Sweep, name: str, overrides: dict[str, Any]) -> Cell:
+    """A cell of multitask networks from what it says beside the sweep's settings.
+
+    Raises:
+        SweepError: the first thing that cannot be, in one line.
+    """
     where = f"cells.{name}"
     spec: CellSpec = validated(sweep.settings | overrides, where, CellSpec)
     settings = Settings.model_validate(spec.model_dump(exclude={"seeds", "data", "data_seeds"}))
@@ -196,10 +213,7 @@ def _cell(sweep: Sweep, name: str, overrides: dict[str, Any]) -> Cell:
                 f"{where}.{field} = {list(names)}: 'eig' needs test_patterns equal to train_patterns "
                 f"({settings.test_patterns}, {settings.train_patterns}); leave it out or make them equal"
             )
-    design = spec.data or sweep.data
-    data_seeds = spec.data_seeds or (sweep.data_seeds if spec.data in (None, sweep.data) else SeedRange(0, 1))
-    draws = _draws(design, data_seeds, spec.seeds or sweep.seeds)
-    cell = Cell(name, settings, environment, curriculum, draws)
+    cell = Cell(name, settings, environment, curriculum, draws_of(sweep, spec.seeds or sweep.seeds, spec.data, spec.data_seeds))
     _check_kept(where, cell)
     return cell
 
@@ -227,16 +241,18 @@ def expected_distinct(phase: Phase, environment: Environment, size: int) -> floa
     return expected
 
 
-def _draws(design: str, shared: Any, seeds: Any) -> tuple[Draw, ...]:
-    data_seeds = seed_list(shared)
-    if design != "crossed" and len(data_seeds) > 1:
-        raise SweepError(f"data_seeds = {len(data_seeds)} seeds: only data: crossed takes more than one, data is {design!r}")
+def draws_of(sweep: Sweep, seeds: Any, data: str | None = None, data_seeds: Any = None) -> tuple[Draw, ...]:
+    """The networks that seeds stand for in the sweep's design, or in a design of the cell's own."""
+    design = data or sweep.data
+    shared = seed_list(data_seeds or (sweep.data_seeds if design == sweep.data else SeedRange(0, 1)))
+    if design != "crossed" and len(shared) > 1:
+        raise SweepError(f"data_seeds = {len(shared)} seeds: only data: crossed takes more than one, data is {design!r}")
     count = seeds.count if isinstance(seeds, SeedRange) else len(seeds)
-    if count * len(data_seeds) > MOST_NETWORKS:
-        raise SweepError(f"seeds x data_seeds = {count:,} x {len(data_seeds):,}: more than {MOST_NETWORKS:,} networks")
+    if count * len(shared) > MOST_NETWORKS:
+        raise SweepError(f"seeds x data_seeds = {count:,} x {len(shared):,}: more than {MOST_NETWORKS:,} networks")
     if design == "per_seed":
         return tuple(Draw(seed, seed) for seed in seed_list(seeds))
-    return tuple(Draw(seed, data_seed) for seed in seed_list(seeds) for data_seed in data_seeds)
+    return tuple(Draw(seed, data_seed) for seed in seed_list(seeds) for data_seed in shared)
 
 
 def _curriculum(sweep: Sweep, name: str, settings: Settings, environment: Environment) -> Curriculum:

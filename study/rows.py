@@ -80,24 +80,25 @@ def _table(where: Location, columns: Sequence[str] | None) -> pa.Table:
     return table.replace_schema_metadata(None)  # such as an index that pandas would restore
 
 
-def _tables(out: Location, columns: Sequence[str] | None) -> list[pa.Table]:
-    found = files(out / "rows", ".parquet")
+def _tables(out: Location, columns: Sequence[str] | None, cell: str | None) -> list[pa.Table]:
+    found = files(out / "rows" if cell is None else out / "rows" / cell, ".parquet")
     if isinstance(out, Path):
         return [_table(where, columns) for where in found]
     with ThreadPoolExecutor(READERS) as pool:
         return list(pool.map(lambda where: _table(where, columns), found))
 
 
-def read_rows(out: Location, columns: Sequence[str] | None = None) -> pd.DataFrame:
+def read_rows(out: Location, columns: Sequence[str] | None = None, cell: str | None = None) -> pd.DataFrame:
     """All rows of a folder, sorted by cell, seed and data seed; rows made elsewhere need only `cell` and `seed`.
 
     Args:
         columns: only these, where a file has them.
+        cell: only this one's.
 
     Raises:
         RowsError: no rows, an unreadable file, a missing key column, or a network that occurs twice.
     """
-    tables = _tables(out, columns)
+    tables = _tables(out, columns, cell)
     if not tables:
         raise RowsError(f"{out}: has no rows (expected Parquet files in {out / 'rows'})")
     try:

@@ -219,6 +219,13 @@ def report(plan: Plan | None, out: Location, console: Console, tracked: Sweep | 
         _print_problem(problem, console)
         _print_places(out, files, console)
         return
+    if plan is not None and plan.sweep.scan is not None:
+        from study.scan.final import report_scan  # late, as above
+
+        with as_folder(out) as folder:
+            files = _below(folder, report_scan(plan, frame, folder, out, console))
+        _print_places(out, files, console)
+        return
     analysis = analysed(frame, plan, out)
     with as_folder(out) as folder:
         files = _below(folder, write_analysis(folder, analysis))

@@ -234,6 +234,38 @@ def _read_grid(value: Any) -> Any:
 Grids = Annotated[dict[str, Any] | tuple[dict[str, Any], ...], BeforeValidator(_read_grid)]
 
 
+class AxisRange(_Strict):
+    """A range of a scan's axis, both ends included."""
+
+    low: float = Field(allow_inf_nan=False)
+    high: float = Field(allow_inf_nan=False)
+    log: bool = False
+
+    @model_validator(mode="after")
+    def _in_order(self) -> AxisRange:
+        if not self.low < self.high or (self.log and self.low <= 0):
+            raise ValueError("needs low below high, and low above 0 with log: true")
+        return self
+
+
+class ScanSpec(_Strict):
+    """A search for the settings that are best by some objectives (`study.scan`). The sweep's `seeds` train its points."""
+
+    objectives: tuple[Literal["generalisation", "multitasking", "seed_level_r", "crossover"], ...] = Field(min_length=1)
+    space: dict[str, AxisRange | list[Any]] = Field(min_length=1)  # axis: a range, or a list of choices
+    points: int = Field(default=40, ge=1, le=100_000)
+    sampler: Literal["tpe", "gp", "nsga2", "qmc", "random"] = "tpe"
+    seed: int = Field(default=0, ge=0, lt=2**32)  # of the sampler
+    evaluation_seeds: Seeds  # of the final tables: no point is chosen by them
+    confirm: int = Field(default=6, ge=1, le=1000)  # points at most that are trained again on the evaluation seeds
+    pruning: bool = True
+    first_seeds: int | None = Field(default=None, ge=2)  # trained before a point may be pruned; half of them unless given
+    phase: PhaseName | None = None  # of seed_level_r and crossover; the last unless given
+    estimator: str | None = None  # of seed_level_r; the first of the settings unless given
+    tolerance: float = Field(default=1.1, gt=1, le=1000, allow_inf_nan=False)  # of crossover: upper end over lower end
+    storage: str = ""  # URL of a database, variables of the environment filled in; a journal in the folder unless given
+
+
 class Sweep(_Strict):
     name: Name
     description: str = ""
@@ -247,12 +279,14 @@ class Sweep(_Strict):
     grid: Grids = Field(default_factory=dict)  # axes, crossed; or several such grids, each with `settings` of its own
     contrasts: dict[Name, ContrastSpec] = Field(default_factory=dict)
     primary: Primary | None = None
+    scan: ScanSpec | None = None  # in place of cells and grid
     compute: Compute = Compute()
     wandb: Tracking = Tracking()
 
     def identity(self) -> dict[str, Any]:
         """All that decides results and their analysis, as plain data: what one folder must agree on."""
-        return self.model_dump(mode="json", exclude={"compute", "wandb", "description"})
+        free: Any = {"compute": True, "wandb": True, "description": True, "scan": {"points", "storage"}}
+        return self.model_dump(mode="json", exclude=free)
 
 
 def with_tracking(sweep: Sweep, mode: str) -> Sweep:

@@ -10,7 +10,19 @@ import yaml
 from pydantic import BaseModel, ValidationError
 from pydantic_core import PydanticSerializationError
 
-from study.sweep import Compute, ContrastSpec, CurriculumSpec, PaperValues, PhaseSpec, Primary, Sweep, SweepError, Tracking
+from study.sweep import (
+    AxisRange,
+    Compute,
+    ContrastSpec,
+    CurriculumSpec,
+    PaperValues,
+    PhaseSpec,
+    Primary,
+    ScanSpec,
+    Sweep,
+    SweepError,
+    Tracking,
+)
 
 LARGEST_FILE = 1_000_000  # bytes; a list of 100,000 seeds fits
 MOST_DIGITS = 30
@@ -53,11 +65,13 @@ def _model_at(location: tuple[int | str, ...], model: type[BaseModel]) -> type[B
     names = [str(part) for part in location[:-1]]
     if not names:
         return model
-    inner: dict[str, type[BaseModel]] = {"compute": Compute, "wandb": Tracking, "primary": Primary}
+    inner: dict[str, type[BaseModel]] = {"compute": Compute, "wandb": Tracking, "primary": Primary, "scan": ScanSpec}
     if names[0] == "curricula":
         return PhaseSpec if "phases" in names[2:] else CurriculumSpec
     if names[0] == "contrasts":
         return PaperValues if "paper" in names[2:] else ContrastSpec
+    if names[0] == "scan" and "space" in names:
+        return AxisRange
     return inner.get(names[0], model)
 
 

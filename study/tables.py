@@ -259,6 +259,8 @@ def notes(analysis: dict[str, Any]) -> list[str]:
             f"centred r = {', '.join(found) or 'none'}."
         )
     lines.append(f"Data: {analysis['design']['name']}. {analysis['design']['question']}")
+    if "scan" in analysis:
+        lines.append(analysis["scan"]["note"])
     return lines + [f"Warning: {warning}" for warning in analysis["warnings"]]
 
 

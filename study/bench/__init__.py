@@ -14,6 +14,7 @@ from study.bench.fused import bench_fused
 from study.bench.path import bench_path
 from study.bench.predictors import bench_predictors
 from study.bench.scale import bench_scale
+from study.bench.scan import bench_scan
 from study.bench.silhouette import bench_silhouette
 from study.bench.sweep import bench_sweep
 from study.bench.train import bench_train
@@ -29,4 +30,5 @@ BENCHES: dict[str, Callable[[Console], dict[str, Any]]] = {
     "path": bench_path,
     "sweep": bench_sweep,
     "predictors": bench_predictors,
+    "scan": bench_scan,
 }

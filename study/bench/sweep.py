@@ -116,7 +116,7 @@ def bench_sweep(console: Console, trials: tuple[int, ...] = TRIALS) -> dict[str,
         rows.append([f"{p['trials']:,}", *numbers, *(f"{p['megabytes'].get(kind, float('nan')):.0f}" for kind in kinds)])
     headings = ["trials", "seconds", "seconds a trial", "CPU s a trial", "s to read the rows", *(f"{k}, MB" for k in kinds)]
     print_sheet(console, Sheet(f"Simulated trials of one network, {cores} cores", headings, rows, 0))
-    numbers: dict[str, Any] = {"cores": cores, "cells": count, "networks": plan.networks, "pure_cpu": pure, "real": real,
+    measured: dict[str, Any] = {"cores": cores, "cells": count, "networks": plan.networks, "pure_cpu": pure, "real": real,
                "overhead_cpu": by_cpu, "overhead_wall": by_wall, "seconds_a_row": per_row, "bytes_a_row": size,
                "frame_bytes_a_row": in_memory, "simulated": points}  # fmt: skip
     return measured | {"million": print_million(console, measured)}

@@ -35,6 +35,7 @@ from study.figures.init_scale_lines import init_scale_lines
 from study.figures.init_scale_map import init_scale_map
 from study.figures.init_scale_pairs_map import init_scale_pairs_map
 from study.figures.over_time import over_time
+from study.figures.pareto import pareto
 from study.figures.pattern_agreement import pattern_agreement
 from study.figures.predictors import predictors
 from study.figures.ranking import ranking
@@ -45,7 +46,7 @@ from study.figures.structure import structure
 from study.figures.study import Drawn, Missing, Study
 
 FIGURES: tuple[Callable[[Study], Drawn | Missing], ...] = (
-    scatter, shift, forest, predictors, ranking, confirmation, pattern_agreement,
+    pareto, scatter, shift, forest, predictors, ranking, confirmation, pattern_agreement,
     init_scale_map, init_scale_pairs_map, init_scale_lines, scale_map, over_time, structure,
     figure_1, figure_2, figure_3, figure_4, figure_5,
     figure_7, figure_8, figure_9, figure_10,

@@ -50,7 +50,12 @@ def read_study(out: Location, contrast: str | None = None) -> Study:
         if lacking := sorted({"marks", "diverged"} - set(frame)):
             raise RowsError(f"{out}: rows of the linear network need a column {lacking[0]}")
         return Study(out, frame, analyse_linear(frame), plan, "")
-    analysis = _stored_analysis(out) or analysed(frame, plan, out)
+    if plan is not None and plan.sweep.scan is not None:
+        from study.scan.final import analysed_scan  # late: optuna takes a second that other studies need not spend
+
+        frame, analysis = analysed_scan(plan, frame, out)
+    else:
+        analysis = _stored_analysis(out) or analysed(frame, plan, out)
     if contrast is not None and contrast not in analysis["contrasts"]:
         raise SweepError(f"--contrast {contrast}: unknown; allowed: {', '.join(analysis['contrasts'])}")
     if not analysis["results"]:

@@ -76,6 +76,10 @@ def table_groups(study: Study) -> list[Group]:
     for sheet in over_time_sheets(analysis, everything=True):
         name = next((name for name in groups if name and sheet.title.startswith(f"{name}, ")), "")
         groups[name].append(filled(sheet))
+    if "scan" in analysis:
+        from study.scan.report import scan_sheets  # late: optuna takes a second that other studies need not spend
+
+        groups[""] = [*scan_sheets(analysis["scan"]), *groups[""]]
     named = [Group(f"Contrast {name}", tables) for name, tables in groups.items() if name]
     ranked = list(ranking_sheets(analysis, everything=True))
     return [Group("All cells and contrasts", groups[""]), *([Group("Ranking of predictors", ranked)] if ranked else []), *named]

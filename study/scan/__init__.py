@@ -1,0 +1,1 @@
+"""Scans: Optuna proposes settings, Ray Tune trains them, rows say what they are worth."""

@@ -1,0 +1,210 @@
+"""The `scan` command at work: search or bracket, confirm on other seeds, report."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import optuna
+import ray
+from ray import tune
+from rich.console import Console
+
+from study.checkpoint import clear
+from study.folder import claim
+from study.launch import Outcome, launch, quiet, start_ray
+from study.lock import driving
+from study.plan import Cell, Plan
+from study.progress import duration
+from study.provenance import provenance
+from study.rows import finished
+from study.run import check_resources
+from study.run import report as report_folder
+from study.scan.crossover import bracket
+from study.scan.evaluate import evaluate
+from study.scan.points import Point, known, parameters, points_of, rows_for_scores, to_confirm
+from study.scan.report import scan_plan
+from study.scan.search import ScanSearch, storage_of
+from study.scan.space import Scan, corners
+from study.storage import Location, local_folder, spelled
+from study.sweep import SweepError, Tracking
+from study.threads import threads
+
+TRIES = 4  # of a point whose worker or node died
+SECONDS_BETWEEN_LINES = 5.0
+
+# Tune pickles its callbacks, so what they print to stays behind in this process.
+_LIVE: dict[str, Any] = {}
+
+
+class _Lines(tune.Callback):
+    """A line now and then on the points that are done."""
+
+    def on_trial_result(self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info: Any) -> None:
+        _LIVE["done"] += 1
+        if result.get("failed"):
+            _LIVE["failed"][str(trial.config["values"])] = result["failed"]
+        if result.get("tracking"):
+            _LIVE["problem"] = result["tracking"]
+        if time.monotonic() - _LIVE["last"] > SECONDS_BETWEEN_LINES:
+            _LIVE["last"] = time.monotonic()
+            names = [name for name in _LIVE["names"] if result.get(name) is not None]
+            what = result.get("pruned") or ", ".join(f"{name} {result[name]:.3f}" for name in names)
+            values = ", ".join(f"{name} {value}" for name, value in trial.config["values"].items())
+            _LIVE["console"].print(
+                f"{_LIVE['done']} of {_LIVE['points']} points; {values}: {what}", highlight=False, markup=False
+            )
+
+
+def scan_folder(scan: Scan, out: Location, tracking: Tracking, address: str | None, console: Console) -> int:
+    """Do what a scan asks for and is not done yet, then confirm and report.
+
+    Returns:
+        the exit status: 0 done, 1 not all done.
+
+    Raises:
+        SweepError: the folder belongs to another configuration or driver, or the storage cannot be used.
+        RowsError: rows of the folder cannot be read.
+    """
+    check_resources(Plan(scan.sweep, corners(scan), ()), address)
+    start = time.monotonic()
+    with driving(out) as driver:
+        claim(out, scan.sweep)
+        _announce(scan, out, console)
+        quiet()
+        owned = not ray.is_initialized()
+        try:
+            if owned:
+                start_ray(address)
+            ended = _scan(scan, out, tracking, console, address, driver)
+        except KeyboardInterrupt:
+            ended = False
+        finally:
+            if owned:
+                ray.shutdown()
+        if not ended:
+            console.print("Stopped: finished points are kept; the same command goes on from there.", highlight=False)
+            return 1
+        clear(out)
+        report_folder(scan_plan(scan, rows_for_scores(out)), out, console)
+        console.print(f"Done in {duration(time.monotonic() - start)}.", highlight=False)
+    return 0
+
+
+def _announce(scan: Scan, out: Location, console: Console) -> None:
+    spec = scan.spec
+    how = (
+        f"bracketed to {spec.tolerance:g}" if scan.is_crossover else f"{spec.points} points by {spec.sampler}, seed {spec.seed}"
+    )
+    there = sum(point.done for point in points_of(scan, rows_for_scores(out)))
+    console.print(
+        f"Scan {scan.sweep.name}: {', '.join(spec.objectives)} over {', '.join(spec.space)}; {how}; {len(scan.draws)} seeds a "
+        f"point, the final tables from {len(scan.evaluation)} others. {there} points are there. Results go to {out}.",
+        highlight=False, markup=False,
+    )  # fmt: skip
+
+
+def _scan(scan: Scan, out: Location, tracking: Tracking, console: Console, address: str | None, driver: str) -> bool:
+    """Whether all came to its end."""
+    storage = storage_of(scan, out)
+
+    def train(cells: Sequence[Cell]) -> bool:
+        plan = Plan(scan.sweep, tuple(cells), ())
+        outcome = launch(plan, out, tracking, provenance(), console, address, driver)
+        _complain(console, outcome)
+        return {(cell.name, draw) for cell in cells for draw in cell.draws} <= finished(out)
+
+    if scan.is_crossover:
+        if not bracket(scan, out, train):
+            return False
+    elif not _search(scan, storage, out, tracking, console, driver):
+        return False
+    points = points_of(scan, rows_for_scores(out))
+    record(scan, storage, points)
+    chosen = [scan.cell(point.values, scan.evaluation) for point in to_confirm(scan, points)]
+    if any(objective.paired for objective in scan.objectives):
+        held = [scan.cell(scan.reference(point.values), scan.evaluation) for point in to_confirm(scan, points)]
+        chosen = list({cell.name: cell for cell in (*chosen, *held)}.values())
+    return train(chosen) if chosen else True
+
+
+def _folder_of(trial: Any) -> str:
+    return str(trial.trial_id)
+
+
+def _complain(console: Console, outcome: Outcome) -> None:
+    if outcome.tracking_problem:
+        console.print(f"warning: Weights & Biases: {outcome.tracking_problem}", highlight=False, markup=False)
+    for label, why in outcome.failed.items():
+        console.print(f"failed: {label}: {why}", style="red", highlight=False, markup=False)
+
+
+def record(scan: Scan, storage: Any, points: Sequence[Point]) -> None:
+    """Tell the storage of points that have rows and that it does not know: bracketed ones, or all after it was lost."""
+    study = optuna.create_study(
+        storage=storage,
+        study_name=scan.sweep.name,
+        directions=["minimize" if objective.mode == "min" else "maximize" for objective in scan.objectives],
+        load_if_exists=True,
+    )
+    space = {axis.name: axis.distribution for axis in scan.axes}
+    there = {
+        str(sorted(scan.values(t.params).items())) for t in study.get_trials(deepcopy=False) if set(t.params) == set(space)
+    }
+    for point in points:
+        if point.done and str(sorted(point.values.items())) not in there:
+            pruned = bool(point.score.pruned)
+            study.add_trial(
+                optuna.trial.create_trial(
+                    state=optuna.trial.TrialState.PRUNED if pruned else optuna.trial.TrialState.COMPLETE,
+                    values=None if pruned else list(point.score.values or ()),
+                    params=parameters(scan, point.values),
+                    distributions=space,
+                    user_attrs={"cell": point.cell},
+                )
+            )
+
+
+def _search(scan: Scan, storage: Any, out: Location, tracking: Tracking, console: Console, driver: str) -> bool:
+    """Let the sampler propose points until there are enough; whether there are."""
+    frame = rows_for_scores(out)
+    points = points_of(scan, frame)
+    record(scan, storage, points)
+    search = ScanSearch(scan, storage, known(points), {str(cell) for cell in frame["cell"].unique()})
+    wanted = min(scan.spec.points, scan.size)
+    left = int(wanted) - len(search.known)
+    if left <= 0:
+        return True
+    compute = scan.sweep.compute
+    cores = int(ray.cluster_resources().get("CPU", os.cpu_count() or 1))
+    _LIVE.update(console=console, done=len(search.known), points=int(wanted), last=0.0, failed={}, problem="",
+                 names=scan.spec.objectives)  # fmt: skip
+    trainable = tune.with_parameters(
+        evaluate, scan=scan, out=spelled(out), tracking=tracking, provenance=provenance(), driver=driver
+    )
+    tuner = tune.Tuner(
+        tune.with_resources(trainable, {"cpu": compute.cpus_per_trial, "gpu": compute.gpus_per_trial}),
+        tune_config=tune.TuneConfig(
+            search_alg=search,
+            num_samples=left,
+            max_concurrent_trials=max(cores // compute.cpus_per_trial, 1),
+            reuse_actors=True,
+            trial_dirname_creator=_folder_of,  # Tune's own name would hold all losses of the front
+        ),
+        run_config=tune.RunConfig(
+            name=time.strftime("%Y-%m-%d_%H-%M-%S"),
+            storage_path=str((local_folder(out) / "ray").resolve()),
+            callbacks=[_Lines()],
+            failure_config=tune.FailureConfig(max_failures=TRIES - 1),
+            verbose=0,
+        ),
+    )
+    with threads(1):  # a model of the points is small: more threads than that cost more than they bring
+        tuner.fit()
+    _complain(console, Outcome(_LIVE["failed"], _LIVE["problem"] or None, False))
+    done = len(known(points_of(scan, rows_for_scores(out))))
+    if done < wanted and _LIVE["failed"]:
+        raise SweepError(f"{len(_LIVE['failed'])} points failed; the same command tries others in their place")
+    return done >= wanted

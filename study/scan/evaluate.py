@@ -1,0 +1,95 @@
+"""One point of a scan under Ray Tune: its seeds in stages, dropped after the first where it is clearly dominated."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+import pandas as pd
+from ray import tune
+
+from study.launch import finish, in_a_line
+from study.plan import Block, Cell, Draw
+from study.rows import read_rows
+from study.scan.objectives import Score, clearly_dominated, score
+from study.scan.space import Scan
+from study.storage import Location, files, location
+from study.sweep import Tracking
+from study.wandb_run import study_id
+
+
+def evaluate(
+    config: Mapping[str, Any],
+    scan: Scan,
+    out: str,
+    tracking: Tracking,
+    provenance: Mapping[str, str],
+    driver: str,
+) -> None:
+    """The trainable: train what has no rows yet of the point that `config` holds, and report its score."""
+    folder, compute, problems = location(out), scan.sweep.compute, []
+    names = [objective.name for objective in scan.objectives]
+    hardware = {
+        "cpus": compute.cpus_per_trial,
+        "gpus": compute.gpus_per_trial,
+        "checkpoint_seconds": compute.checkpoint_seconds,
+    }
+
+    def train(cell: Cell, draws: tuple[Draw, ...]) -> None:
+        for block in blocks_left(folder, cell, draws, compute.block):
+            _, problem = finish(
+                block, folder, hardware, scan.sweep.name, study_id(scan.sweep), tracking, provenance, driver, lambda _: None
+            )
+            problems.extend([problem] if problem else [])
+
+    undefined = dict.fromkeys(names, float("nan"))
+    try:
+        found = scored(scan, folder, config["values"], config["front"], train)
+    except Exception as error:  # would be the same again, unlike the death of a worker, which Tune mends by another try
+        tune.report(undefined | {"failed": in_a_line(error)})
+        return
+    values = dict(zip(names, found.values, strict=True)) if found.values is not None else undefined
+    told = {"pruned": found.pruned, "per_seed": [list(losses) for losses in found.per_seed], "seeds": found.seeds}
+    tune.report(values | told | {"tracking": problems[0] if problems else ""})
+
+
+def scored(
+    scan: Scan,
+    folder: Location,
+    values: dict[str, Any],
+    front: list[Any],
+    train: Callable[[Cell, tuple[Draw, ...]], None],
+) -> Score:
+    """Train a point, stage by stage, and score it from its rows."""
+    cell, paired = scan.cell(values), any(objective.paired for objective in scan.objectives)
+    for count in dict.fromkeys((scan.first, len(scan.draws))):
+        train(cell, scan.draws[:count])
+        found = score(scan.objectives, scan.spec, cell, rows_of_cell(folder, cell.name), None)
+        if found.pruned == "diverged":
+            return found
+        whole = paired or found.seeds == len(scan.draws)
+        if not whole and clearly_dominated(found.per_seed, front):
+            return replace(found, pruned="dominated")
+    if not paired:
+        return found
+    reference = scan.cell(scan.reference(values))
+    train(reference, scan.draws)
+    rows = rows_of_cell(folder, reference.name)
+    return score(scan.objectives, scan.spec, cell, rows_of_cell(folder, cell.name), rows)
+
+
+def rows_of_cell(folder: Location, name: str) -> pd.DataFrame:
+    """A cell's rows; empty where there are none."""
+    there = files(folder / "rows" / name, ".parquet")
+    return read_rows(folder, cell=name) if there else pd.DataFrame({"cell": [], "seed": [], "data_seed": []})
+
+
+def blocks_left(folder: Location, cell: Cell, draws: tuple[Draw, ...], size: int) -> list[Block]:
+    """Blocks of the draws that have no rows; cut before it is known which those are, so that two workers that need the same
+    reference write the same files."""
+    rows = rows_of_cell(folder, cell.name)
+    done = set(zip(rows["seed"], rows["data_seed"], strict=True))
+    cut = [draws[start : start + size] for start in range(0, len(draws), size)]
+    left = [tuple(draw for draw in part if (draw.seed, draw.data_seed) not in done) for part in cut]
+    return [Block(cell, part) for part in left if part]
