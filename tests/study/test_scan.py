@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ from study.scan.search import JOURNAL, ScanSearch, storage_of
 from study.scan.space import Scan, make_scan
 from study.sweep import SweepError
 from study.sweep_file import parse_sweep
+from study.threads import threads
 from study.trial import rows_of, run_block
 from tests.study.conftest import ENVIRONMENT, ROOT, study, study_here
 
@@ -83,7 +85,7 @@ def test_only_what_is_worse_beyond_doubt_in_every_objective_is_dominated() -> No
     noise = np.random.default_rng(1).normal(size=(2, 4))
     best = noise.tolist()
     assert clearly_dominated((noise + 0.5).tolist(), [best])  # on common seeds: the noise of the seeds drops out
-    assert not clearly_dominated((noise + [[0.5], [-0.1]]).tolist(), [best])
+    assert not clearly_dominated((noise + np.array([[0.5], [-0.1]])).tolist(), [best])
     assert not clearly_dominated((noise + 0.5 + np.random.default_rng(2).normal(size=(2, 4))).tolist(), [best])
     assert not clearly_dominated((noise + 0.5)[:, :1].tolist(), [best])  # one seed proves nothing
     assert not clearly_dominated((noise + 0.5).tolist(), [])
@@ -108,7 +110,7 @@ def test_only_what_is_worse_beyond_doubt_in_every_objective_is_dominated() -> No
     ],
 )
 def test_a_bad_scan_is_refused_in_one_line(changed: dict[str, Any], text: str) -> None:
-    with pytest.raises(SweepError, match=".") as refused:
+    with pytest.raises(SweepError) as refused:
         scan_of(**changed)
     assert text in str(refused.value)
     assert "\n" not in str(refused.value)
@@ -135,6 +137,13 @@ def worth(values: dict[str, Any]) -> tuple[float, float]:
 def told(search: ScanSearch, number: str, values: dict[str, Any]) -> None:
     scores = dict(zip(("generalisation", "multitasking"), worth(values), strict=True))
     search.on_trial_complete(number, scores | {"pruned": "", "per_seed": [[s] * 4 for s in scores.values()], "seeds": 4})
+
+
+@pytest.fixture(autouse=True)
+def _one_thread() -> Iterator[None]:
+    """As a driver and its workers have it; small matrices on many threads wait for each other."""
+    with threads(1):
+        yield
 
 
 def points(search: ScanSearch, count: int, last_ends: bool = True) -> list[dict[str, Any]]:
