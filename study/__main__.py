@@ -188,7 +188,7 @@ silhouette  the t = 0 measurement of a network against its LR-tuned training
 flow        both integrators on the same seeds: losses, correlations, time (about 5 minutes)
 scale       a step as hidden units, patterns and blocks grow, a model of its cost, one worker against two
 fused       a gradient step by torch operations, torch.compile and numba: would a fused kernel pay?
-scan        does a guided scan find the front of a grid with half of its cells? (3 minutes of CPU)
+scan        does a guided scan find the front of a grid with half of its cells? (4 minutes of CPU)
 sweep       what a study of 64 cells costs beyond its training; simulated trials, memory of every process (10 minutes)
 path        path-integrated eNTK: completeness and cost of each rule, and what thinning costs (6 minutes of CPU)
 analysis    a full analysis of 400 pairs, 10 predictors, 2 phases, 10,000 resamples"""

@@ -94,8 +94,13 @@ def front_of(scan: Scan, points: Sequence[Point]) -> list[Point]:
 
 
 def to_confirm(scan: Scan, points: Sequence[Point]) -> list[Point]:
-    """At most `confirm` points of the front, evenly along it, both ends among them; with one objective the best ones."""
+    """At most `confirm` points of the front, evenly along it, both ends among them; with one objective the best ones.
+
+    A front of one point has nothing to be compared with: those join it that are on the front without it.
+    """
     best, most = front_of(scan, points), scan.spec.confirm
+    if len(best) == 1:
+        best += front_of(scan, [point for point in points if point != best[0]])
     if scan.is_crossover:
         ends = bracket_of(points)
         return list(ends) if ends is not None else []

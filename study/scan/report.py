@@ -71,6 +71,9 @@ def _contrasts(scan: Scan, frame: pd.DataFrame) -> tuple[Contrast, ...]:
         names = [scan.objectives[place].name for place in (0, -1)]
         if ends[0].cell != ends[1].cell:
             pairs.append((f"best {names[0]} against best {names[1]}", ends[0].cell, ends[1].cell))
+        else:
+            other = next(point for point in chosen if point.cell != ends[0].cell)
+            pairs.append(("best of all against next", ends[0].cell, other.cell))
     elif len(chosen) > 1:
         pairs.append(("best against second", chosen[0].cell, chosen[1].cell))
     return tuple(Contrast(name, ((first, second),), {}, declared=False) for name, first, second in pairs)
