@@ -73,7 +73,7 @@ silhouette  the t = 0 measurement of a network against its LR-tuned training
 flow        both integrators on the same seeds: losses, correlations, time (about 5 minutes)
 scale       a step as hidden units, patterns and blocks grow, a model of its cost, one worker against two
 fused       a gradient step by torch operations, torch.compile and numba: would a fused kernel pay?
-scan        does a guided scan find the front of a grid with half of its cells? (3 minutes of CPU)
+scan        does a guided scan find the front of a grid with half of its cells? (4 minutes of CPU)
 predictors  cost of every predictor at t = 0 in gradient steps, and the regressions against a dense solution
 sweep       what a study of 64 cells costs beyond its training; 10 to 10,000 simulated trials, memory of every process;
             what a million networks would take and which limit comes first (half an hour)

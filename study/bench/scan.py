@@ -25,7 +25,7 @@ from study.threads import threads
 from study.trial import rows_of, run_block
 
 SIDE, SCAN_SEEDS = 8, 10
-SAMPLERS = ("tpe", "random")
+SAMPLERS = ("gp", "tpe", "random")
 
 
 def _choices(low: float, high: float) -> list[float]:

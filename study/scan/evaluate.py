@@ -63,13 +63,16 @@ def scored(
 ) -> Score:
     """Train a point, stage by stage, and score it from its rows."""
     cell, paired = scan.cell(values), any(objective.paired for objective in scan.objectives)
+    start = 0
     for count in dict.fromkeys((scan.first, len(scan.draws))):
-        train(cell, scan.draws[:count])
+        train(cell, scan.draws[start:count])
+        start = count
         found = score(scan.objectives, scan.spec, cell, rows_of_cell(folder, cell.name), None)
         if found.pruned == "diverged":
             return found
-        whole = paired or found.seeds == len(scan.draws)
-        if not whole and clearly_dominated(found.per_seed, front):
+        # By the first seeds only, also where a killed trial has left more: what is dropped must not depend on that.
+        first = [losses[:count] for losses in found.per_seed]
+        if found.values is None and not paired and count < len(scan.draws) and clearly_dominated(first, front):
             return replace(found, pruned="dominated")
     if not paired:
         return found

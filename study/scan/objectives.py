@@ -75,7 +75,7 @@ OBJECTIVES = {
         Objective("generalisation", "mean log10 unseen loss, single tasks", "min", tasks=1),
         Objective("multitasking", "mean log10 unseen loss, several tasks at once", "min", tasks=2),
         Objective("seed_level_r", "lower bound of |centred r|", "max", paired=True),
-        Objective("crossover", "|mean difference of log10 unseen loss|", "min", paired=True),
+        Objective("crossover", "mean difference of log10 unseen loss from scale 1", "min", paired=True),
     )
 }
 

@@ -14,7 +14,7 @@ from study.grid import grid_name
 from study.plan import Draw
 from study.rows import read_rows
 from study.scan.front import front, oriented
-from study.scan.objectives import REFERENCE_SCALE, Objective, Score, clearly_dominated, score
+from study.scan.objectives import REFERENCE_SCALE, Score, clearly_dominated, score
 from study.scan.space import Scan, Values
 from study.storage import Location, files
 
@@ -49,7 +49,8 @@ def rows_of_draws(rows: pd.DataFrame, draws: Sequence[Draw]) -> pd.DataFrame:
 def points_of(scan: Scan, frame: pd.DataFrame) -> list[Point]:
     """Every point that has rows of the scan's seeds. References are no points where something is held against them.
 
-    A point without all seeds counts as dominated where a whole one is clearly better; else it is not finished.
+    A point without all seeds counts as dominated where by the first of them a whole one is clearly better; else it is not
+    finished.
     """
     parts = {str(name): part for name, part in frame.groupby("cell")} if len(frame) else {}
     paired = any(objective.paired for objective in scan.objectives)
@@ -66,11 +67,13 @@ def points_of(scan: Scan, frame: pd.DataFrame) -> list[Point]:
         held = rows_of_draws(reference, scan.draws) if reference is not None else None
         found.append(Point(name, values, score(scan.objectives, scan.spec, cell, rows, held)))
     whole = [point.score.per_seed for point in found if point.score.values is not None]
-    return [_dropped(point, scan.objectives, whole) for point in found]
+    return [_dropped(point, scan, whole) for point in found]
 
 
-def _dropped(point: Point, objectives: Sequence[Objective], whole: list[Any]) -> Point:
-    if point.done or any(objective.paired for objective in objectives) or not clearly_dominated(point.score.per_seed, whole):
+def _dropped(point: Point, scan: Scan, whole: list[Any]) -> Point:
+    paired = any(objective.paired for objective in scan.objectives)
+    first = [losses[: scan.first] for losses in point.score.per_seed]
+    if point.done or paired or point.score.seeds < scan.first or not clearly_dominated(first, whole):
         return point
     return replace(point, score=replace(point.score, pruned="dominated"))
 
@@ -91,8 +94,13 @@ def front_of(scan: Scan, points: Sequence[Point]) -> list[Point]:
 
 
 def to_confirm(scan: Scan, points: Sequence[Point]) -> list[Point]:
-    """At most `confirm` points of the front, evenly along it, both ends among them; with one objective the best ones."""
+    """At most `confirm` points of the front, evenly along it, both ends among them; with one objective the best ones.
+
+    A front of one point has nothing to be compared with: those join it that are on the front without it.
+    """
     best, most = front_of(scan, points), scan.spec.confirm
+    if len(best) == 1:
+        best += front_of(scan, [point for point in points if point != best[0]])
     if scan.is_crossover:
         ends = bracket_of(points)
         return list(ends) if ends is not None else []

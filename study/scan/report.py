@@ -71,6 +71,9 @@ def _contrasts(scan: Scan, frame: pd.DataFrame) -> tuple[Contrast, ...]:
         names = [scan.objectives[place].name for place in (0, -1)]
         if ends[0].cell != ends[1].cell:
             pairs.append((f"best {names[0]} against best {names[1]}", ends[0].cell, ends[1].cell))
+        else:
+            other = next(point for point in chosen if point.cell != ends[0].cell)
+            pairs.append(("best of all against next", ends[0].cell, other.cell))
     elif len(chosen) > 1:
         pairs.append(("best against second", chosen[0].cell, chosen[1].cell))
     return tuple(Contrast(name, ((first, second),), {}, declared=False) for name, first, second in pairs)
@@ -94,11 +97,14 @@ def summary(scan: Scan, frame: pd.DataFrame) -> dict[str, Any]:
     entries = []
     for point in points:
         state = point.score.pruned or ("front" if point.cell in best else "" if point.done else UNFINISHED)
+        scores = list(point.score.values) if point.score.values is not None else None
+        if scan.is_crossover and scores is not None:
+            scores = [float(np.mean(point.score.per_seed[0]))]  # with its sign, which the search does without
         entries.append(
             {
                 "cell": point.cell,
                 "values": point.values,
-                "scores": list(point.score.values) if point.score.values is not None else None,
+                "scores": scores,
                 "seeds": point.score.seeds,
                 "state": state,
                 "evaluation": _evaluated(scan, point, frame),
@@ -164,9 +170,16 @@ def scan_sheets(found: dict[str, Any], most: int | None = None) -> list[Sheet]:
     Args:
         most: rows of the second; the best come first.
     """
+    signs = [1 if o["mode"] == "min" else -1 for o in found["objectives"]]
+
+    def good(entry: dict[str, Any]) -> list[Any]:
+        """For sorting, the best first; bracketed scales in their order."""
+        if found["crossover"] is not None:
+            return list(entry["values"].values())
+        return [sign * s for sign, s in zip(signs, entry["scores"], strict=True)] if entry["scores"] else [np.inf]
+
     names, axes = [o["name"] for o in found["objectives"]], found["axes"]
     units = "; ".join(f"{o['name']}: {o['label']}" for o in found["objectives"])
-    place = [f"{axis}" for axis in axes]
 
     def values(entry: dict[str, Any]) -> list[str]:
         return [f"{v:g}" if isinstance(v, float) else str(v) for v in entry["values"].values()]
@@ -176,15 +189,15 @@ def scan_sheets(found: dict[str, Any], most: int | None = None) -> list[Sheet]:
     if confirmed:
         rows = [
             [*values(e), *(_text(x) for x in e["evaluation"]), *(f"{s:.3f}" for s in e["scores"] or [])]
-            for e in sorted(confirmed, key=lambda e: e["scores"] or [])
+            for e in sorted(confirmed, key=good)
         ]
         title = (
             f"Confirmed points on {found['evaluation_seeds']} evaluation seeds, 95 % t intervals over seeds; beside them what "
             f"they were chosen by. {units}"
         )
-        sheets.append(Sheet(title, [*place, *names, *(f"{name} (scan)" for name in names)], rows, len(axes)))
+        sheets.append(Sheet(title, [*axes, *names, *(f"{name} (scan)" for name in names)], rows, len(axes)))
     order = {"front": 0, "": 1}
-    points = sorted(found["points"], key=lambda e: (order.get(e["state"], 2), e["scores"] or [np.inf]))
+    points = sorted(found["points"], key=lambda e: (order.get(e["state"], 2), good(e)))
     rows = [
         [*values(e), str(e["seeds"]), e["state"], *([f"{s:.3f}" for s in e["scores"]] if e["scores"] else [""] * len(names))]
         for e in points[:most]
@@ -194,7 +207,7 @@ def scan_sheets(found: dict[str, Any], most: int | None = None) -> list[Sheet]:
     counted = ", ".join(f"{count} {state}" for state, count in dropped.items() if count) or "none left out"
     shown = f", the first {most}" if most is not None and len(points) > most else ""
     title = f"Points of the scan on its {found['seeds']} seeds, not a result: {len(points)} points ({counted}){shown}"
-    sheets.append(Sheet(title, [*place, "seeds", "", *names], rows, len(axes), strong=strong))
+    sheets.append(Sheet(title, [*axes, "seeds", "", *names], rows, len(axes), strong=strong))
     return sheets
 
 

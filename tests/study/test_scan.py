@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ from study.scan.search import JOURNAL, ScanSearch, storage_of
 from study.scan.space import Scan, make_scan
 from study.sweep import SweepError
 from study.sweep_file import parse_sweep
+from study.threads import threads
 from study.trial import rows_of, run_block
 from tests.study.conftest import ENVIRONMENT, ROOT, study, study_here
 
@@ -137,6 +139,13 @@ def told(search: ScanSearch, number: str, values: dict[str, Any]) -> None:
     search.on_trial_complete(number, scores | {"pruned": "", "per_seed": [[s] * 4 for s in scores.values()], "seeds": 4})
 
 
+@pytest.fixture(autouse=True)
+def _one_thread() -> Iterator[None]:
+    """As a driver and its workers have it; small matrices on many threads wait for each other."""
+    with threads(1):
+        yield
+
+
 def points(search: ScanSearch, count: int, last_ends: bool = True) -> list[dict[str, Any]]:
     """The next points of a search, each told before the next is asked for."""
     found = []
@@ -205,6 +214,14 @@ def test_dominated_and_diverged_points_cost_their_first_seeds_only(tmp_path: Pat
     much_better = [[(np.array(losses) - 1).tolist() for losses in good.per_seed]]
     poor = scored(scan, tmp_path, {"init_scale": 3.1, "learning_rate": 0.05}, much_better, train)
     assert (poor.pruned, poor.seeds, poor.values) == ("dominated", 3, None)
+    more = {"init_scale": 3.2, "learning_rate": 0.05}  # killed when it had more than its first seeds: the same decision
+    cell = scan.cell(more)
+    train(cell, cell.draws[:3])
+    by_three = [losses[:3] for losses in scored(scan_of(pruning=False, seeds=3), tmp_path, more, [], train).per_seed]
+    noisy = [[(np.array(losses) + np.array([-0.1, -0.1, 0.5])).tolist() for losses in by_three]]
+    early = scan_of(first_seeds=2)
+    assert scored(early, tmp_path, more, noisy, train).pruned == "dominated"
+    assert not clearly_dominated(by_three, noisy)
     wild = scored(scan, tmp_path, {"init_scale": 3.0, "learning_rate": 1000.0}, [], train)
     assert (wild.pruned, wild.seeds) == ("diverged", 3)
     states = {point.cell: point.score.pruned for point in points_of(scan, read_rows(tmp_path))}
