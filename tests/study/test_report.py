@@ -43,8 +43,8 @@ from tests.study.conftest import ROOT, study_here
 
 # Figures of kept networks take minutes of M-PHATE and have tests of their own; this study keeps none.
 KEPT = ("figure_7", "figure_8", "figure_9", "figure_15", "figure_16", "figure_20")
-SCANNED = ("pareto",)  # a figure of scans, drawn in test_scan
-FIGURES = tuple(function for function in EVERY_FIGURE if function.__name__ not in (*KEPT, *SCANNED))
+OF_SCANS = ("pareto",)  # drawn and looked at by the tests of scans
+FIGURES = tuple(function for function in EVERY_FIGURE if function.__name__ not in (*KEPT, *OF_SCANS))
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 BOTH_REGIMES = """
 name: both_regimes

@@ -18,6 +18,10 @@ import optuna
 import pandas as pd
 import pytest
 
+from study.figures.pareto import pareto
+from study.figures.study import Drawn
+from study.report.read import read_study
+from study.report.view import table_groups
 from study.rows import read_rows, write_rows
 from study.scan.crossover import bracket, crossover
 from study.scan.evaluate import blocks_left, scored
@@ -28,6 +32,7 @@ from study.scan.search import JOURNAL, ScanSearch, storage_of
 from study.scan.space import Scan, make_scan
 from study.sweep import SweepError
 from study.sweep_file import parse_sweep
+from study.tables import notes
 from study.threads import threads
 from study.trial import rows_of, run_block
 from tests.study.conftest import ENVIRONMENT, ROOT, study, study_here
@@ -306,9 +311,14 @@ def test_a_whole_scan_under_ray(tmp_path: Path) -> None:
         else:
             assert trial.state.name == "PRUNED"
     assert (out / "figures" / "pareto.svg").exists()
-    if (out / "analysis.json").exists():
-        cells = json.loads((out / "analysis.json").read_text())["cells"]
-        assert all(cell["networks"] == 5 for cell in cells)  # evaluation seeds and no others
+    page = read_study(out)
+    assert set(page.rows["seed"]) == set(range(100, 105))  # evaluation seeds and no others
+    assert all(cell["networks"] == 5 for cell in page.analysis["cells"])
+    drawn = pareto(page)
+    assert isinstance(drawn, Drawn)
+    assert "4 points, each a mean over 4 scan seeds" in drawn.caption
+    assert any("Confirmed points on 5 evaluation seeds" in table.title for table in table_groups(page)[0].tables)
+    assert any("evaluation seeds alone" in line for line in notes(page.analysis))
     before = frontier(out)
     again = study_here("analyse", out)
     assert again.returncode == 0, again.stderr
