@@ -211,10 +211,11 @@ def _export(options: argparse.Namespace, console: Console) -> int:
 def _attribute(options: argparse.Namespace, console: Console) -> int:
     from study.attribute import attribute_study
     from study.folder import stored_sweep
-    from study.plan import make_plan
+    from study.plan import make_plan, planned
     from study.sweep_file import load_sweep
 
-    plan = make_plan(load_sweep(options.study) if options.study.is_file() else stored_sweep(options.study))
+    is_file = options.study.is_file()
+    plan = make_plan(load_sweep(options.study)) if is_file else planned(stored_sweep(options.study), options.study)
     chosen = plan, options.cell, options.seed, options.data_seed, options.to
     attribute_study(*chosen, options.thin, options.workers, console)
     return 0

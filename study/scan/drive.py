@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Sequence
+from contextlib import nullcontext
 from typing import Any
 
 import optuna
@@ -31,6 +32,7 @@ from study.scan.space import Scan, corners
 from study.storage import Location, local_folder, spelled
 from study.sweep import SweepError, Tracking
 from study.threads import threads
+from study.watch import watched
 
 TRIES = 4  # of a point whose worker or node died
 SECONDS_BETWEEN_LINES = 5.0
@@ -78,19 +80,24 @@ def scan_folder(scan: Scan, out: Location, tracking: Tracking, address: str | No
         try:
             if owned:
                 start_ray(address)
-            ended = _scan(scan, out, tracking, console, address, driver)
+            with nullcontext() if address or not owned else watched(lambda why: _stopped(console, f"{why}; ")):
+                ended = _scan(scan, out, tracking, console, address, driver)
         except KeyboardInterrupt:
             ended = False
         finally:
             if owned:
                 ray.shutdown()
         if not ended:
-            console.print("Stopped: finished points are kept; the same command goes on from there.", highlight=False)
+            _stopped(console)
             return 1
         clear(out)
         report_folder(scan_plan(scan, rows_for_scores(out)), out, console)
         console.print(f"Done in {duration(time.monotonic() - start)}.", highlight=False)
     return 0
+
+
+def _stopped(console: Console, why: str = "") -> None:
+    console.print(f"Stopped: {why}finished points are kept; the same command goes on from there.", highlight=False)
 
 
 def _announce(scan: Scan, out: Location, console: Console) -> None:
