@@ -39,9 +39,10 @@ def path_kernel(
 
     Args:
         module: maps (N, ...) to (N, O); left as it is.
+        train_targets: (M, ...) in whatever form the loss takes, class numbers (M,) too.
         steps: full-batch gradient steps on the loss SUMMED over samples.
         rule, tolerance, thin: as of `pntk.kernels.path.PathIntegral`.
-        counts: (M,) how often each training sample occurs; once unless given.
+        counts: (M,) how often each training sample occurs, its weight in the loss; once unless given.
         loss: loss of one sample (its outputs, its target).
         chunk: test points whose Jacobian is in memory at once (chunk x O x P numbers, beside M x P for the gradients).
 
@@ -60,8 +61,8 @@ def path_kernel(
 
     gradients = vmap(grad(sample_loss), in_dims=(None, 0, 0, 0))
     outputs = vmap(output, in_dims=(None, 0))
-    weighting = torch.ones_like(train_targets[:, 0]) if counts is None else counts.to(train_targets)
     start = now = outputs(parameters, test_inputs)
+    weighting = start.new_ones(len(train_inputs)) if counts is None else counts.to(start)
     kernel = start.new_zeros(*start.shape, len(train_inputs))
     for first in range(0, steps, thin):
         before, columns = parameters, start.new_zeros(len(train_inputs), 1)

@@ -2,7 +2,8 @@
 
 Neither fused version is used for training: the matrix products, which no fusion removes, are most of a step, torch's own
 sigmoid is vectorised where numba's is not, and both cost what a user must install or wait for (a C++ compiler and a
-compilation of many seconds in every worker; numba and LLVM). This bench is there to look again when either changes.
+compilation of many seconds in every worker; numba and LLVM). This bench is there to look again when either changes; numba
+takes part where it is installed (`pip install -e '.[bench]'`).
 """
 
 from __future__ import annotations
@@ -87,7 +88,7 @@ def numba_steps(work: Workspace) -> Callable[[int], tuple[Tensor, Tensor]]:
             first[:-1] -= rate * np.dot(inputs[:-1], gradient.T)
         return first, second
 
-    take = numba.njit(fastmath=True)(loop)  # no decorator: numba, an extra, has no types
+    take = numba.njit(fastmath=True)(loop)  # no decorator: numba has no types
 
     def run(steps: int) -> tuple[Tensor, Tensor]:
         first, second = take(work.first[0].numpy().copy(), work.second[0].numpy().copy(), state.copy(), steps)
@@ -109,11 +110,13 @@ def our_steps(work: Workspace) -> Callable[[int], tuple[Tensor, Tensor]]:
 
 
 def bench_fused(console: Console) -> dict[str, Any]:
-    """CPU milliseconds a step of each, seconds until the first step, and the largest difference of weights from ours."""
+    """CPU milliseconds a step of each, seconds until the first step, the largest difference of weights from ours, and why
+    those that are missing are."""
     makers = {"torch operations (ours)": our_steps, "torch.compile": compiled_steps}
     if importlib.util.find_spec("numba") is not None:
         makers["numba"] = numba_steps
-    takes, first_seconds, problems = {}, {}, {}
+    takes, first_seconds = {}, {}
+    problems = {} if "numba" in makers else {"numba": "not installed"}
     with threads(1):
         expected = our_steps(_workspace())(20)
         differences = {}
@@ -138,4 +141,9 @@ def bench_fused(console: Console) -> dict[str, Any]:
     rows += [[name, f"not here: {why}", "", "", ""] for name, why in problems.items()]
     headings = ["step by", "ms", "ratio to ours", "seconds to the first 20 steps", "largest difference"]
     print_sheet(console, Sheet("CPU time of a gradient step, 200 x 500, one thread, float32", headings, rows))
-    return {"milliseconds_per_step": milliseconds, "seconds_to_first": first_seconds, "largest_difference": differences}
+    return {
+        "milliseconds_per_step": milliseconds,
+        "seconds_to_first": first_seconds,
+        "largest_difference": differences,
+        "missing": problems,
+    }

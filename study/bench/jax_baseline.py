@@ -1,4 +1,4 @@
-"""The same training in jax, jit + scan, where jax is installed (it is no dependency of the project)."""
+"""The same training in jax, jit + scan, where jax is installed (`pip install -e '.[bench]'`)."""
 
 from __future__ import annotations
 

@@ -9,6 +9,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.transforms import ScaledTranslation
 
 from study.figures.curves import steps_axis
 from study.figures.study import Drawn, Missing, Study, listed
@@ -16,6 +17,7 @@ from study.figures.style import CYCLE, GREY, WIDTH
 from study.over_time_sheets import clear_steps
 
 NOTHING = "the rows hold no structure measured during training (set settings.structure_records)"
+APART = 2.5  # points between the bars of two estimators at the same step, which would hide each other
 PAPER = "the silhouette is measured at t = 0 only."
 
 
@@ -61,7 +63,9 @@ def _panels(curves: Sequence[dict[str, Any]]) -> Figure:
             here = [c for c in curves if (c["measured"], c["phase"], c["outcome"]) == (where, phase, outcome)]
             axis.set_visible(bool(here))
             for curve in here:
-                _correlation(axis, curve, CYCLE[estimators.index(curve["estimator"]) % len(CYCLE)])
+                place = estimators.index(curve["estimator"])
+                shift = APART * (place - (len(estimators) - 1) / 2)
+                _correlation(axis, curve, CYCLE[place % len(CYCLE)], shift)
             axis.axhline(0, color=GREY, linewidth=0.8)
             axis.set_ylim(-1, 1)
             axis.tick_params(labelleft=column == 0 or not axes[row, 0].get_visible())
@@ -76,10 +80,13 @@ def _panels(curves: Sequence[dict[str, Any]]) -> Figure:
     return figure
 
 
-def _correlation(axis: Axes, curve: dict[str, Any], colour: str) -> None:
+def _correlation(axis: Axes, curve: dict[str, Any], colour: str, shift: float) -> None:
+    """Draw one curve, its bars and its band; `shift` moves curve and bars to the right, in points."""
+    moved = axis.transData + ScaledTranslation(shift / 72, 0, axis.figure.dpi_scale_trans)
+    style: dict[str, Any] = {"color": colour, "transform": moved, "clip_on": False}  # step 0 lies on the edge
     r = {part: np.array(curve["centred"][part], dtype=float) for part in ("value", "low", "high", "band_low", "band_high")}
-    axis.plot(curve["steps"], r["value"], marker="o", markersize=3, color=colour, label=curve["estimator"])
-    axis.vlines(curve["steps"], r["low"], r["high"], color=colour, linewidth=1)
+    axis.plot(curve["steps"], r["value"], marker="o", markersize=3, label=curve["estimator"], **style)
+    axis.vlines(curve["steps"], r["low"], r["high"], linewidth=1, **style)
     axis.fill_between(curve["steps"], r["band_low"], r["band_high"], color=colour, alpha=0.15, linewidth=0)
 
 

@@ -10,7 +10,7 @@ import torch
 
 from pntk.curriculum import Phase
 from pntk.data import PatternBlock, draw_phase_data, pattern_block
-from pntk.kernels import path, path_autodiff
+from pntk.kernels import autodiff, path, path_autodiff
 from pntk.kernels.quadrature import LADDER, NodeChoice, gauss, rule
 from pntk.network import MultitaskModule, Networks, base_networks, forward, scaled
 from pntk.tasks import Environment, encode
@@ -173,11 +173,8 @@ def test_any_loss_and_frozen_parameters() -> None:
     torch.manual_seed(1)
     module = torch.nn.Sequential(torch.nn.Linear(4, 6), torch.nn.Tanh(), torch.nn.Linear(6, 3)).double()
     module[0].bias.requires_grad_(False)
-    train, targets, test = torch.randn(9, 4).double(), torch.randint(3, (9, 1)).double(), torch.randn(5, 4).double()
-
-    def cross_entropy(outputs: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
-        return torch.nn.functional.cross_entropy(outputs, target[0].long())
-
+    train, targets, test = torch.randn(9, 4).double(), torch.randint(3, (9,)), torch.randn(5, 4).double()
+    cross_entropy = torch.nn.functional.cross_entropy
     weights, found = path_autodiff.path_kernel(module, test, train, targets, 15, 0.2, loss=cross_entropy)
     assert "0.bias" not in weights
     assert float(found.completeness_error) < 1e-10
@@ -185,9 +182,47 @@ def test_any_loss_and_frozen_parameters() -> None:
     optimiser = torch.optim.SGD([p for p in module.parameters() if p.requires_grad], lr=0.2)
     for _ in range(15):
         optimiser.zero_grad()
-        torch.nn.functional.cross_entropy(module(train), targets[:, 0].long(), reduction="sum").backward()
+        cross_entropy(module(train), targets, reduction="sum").backward()
         optimiser.step()
     torch.testing.assert_close(found.change[0], module(test).detach() - before, rtol=1e-10, atol=1e-12)
+
+
+def test_a_convolutional_network_with_class_targets_and_weights_that_are_no_whole_numbers() -> None:
+    """Against the kernel of the start, whose columns times -learning rate are one Euler step."""
+    torch.manual_seed(2)
+    layers = torch.nn.Conv2d(1, 2, 3), torch.nn.Tanh(), torch.nn.Flatten(), torch.nn.Linear(2 * 4, 3)
+    module = torch.nn.Sequential(*layers).double()
+    train, targets, test = torch.randn(6, 1, 4, 4).double(), torch.randint(3, (6,)), torch.randn(5, 1, 4, 4).double()
+    cross_entropy, weights = torch.nn.functional.cross_entropy, torch.linspace(0.5, 1.5, 6)
+    arguments = module, test, train, targets, 1, 0.1, "euler"
+    euler = path_autodiff.path_kernel(*arguments, counts=weights, loss=cross_entropy)[1].kernel[0]
+    expected = -0.1 * autodiff.entk(module, test, train, targets, loss=cross_entropy) * weights.double()
+    torch.testing.assert_close(euler, expected, rtol=1e-10, atol=1e-14)
+    path = path_autodiff.path_kernel(module, test, train, targets, 10, 0.1, counts=weights, loss=cross_entropy)[1]
+    assert float(path.completeness_error) < 1e-10
+
+
+def test_class_numbers_are_targets_and_counts_are_weights_whatever_the_type_of_the_targets() -> None:
+    """Counts took the type of the targets before: with class numbers, 1.5 was taken for 1."""
+    torch.manual_seed(2)
+    module = torch.nn.Sequential(torch.nn.Linear(4, 6), torch.nn.Tanh(), torch.nn.Linear(6, 3)).double()
+    train, classes, test = torch.randn(9, 4).double(), torch.randint(3, (9,)), torch.randn(5, 4).double()
+    counts = torch.linspace(0.5, 2.5, 9)
+
+    def cross_entropy(outputs: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+        return torch.nn.functional.cross_entropy(outputs, target)
+
+    found = path_autodiff.path_kernel(module, test, train, classes, 10, 0.1, counts=counts, loss=cross_entropy)[1]
+    assert float(found.completeness_error) < 1e-10
+    before = module(test).detach()
+    optimiser = torch.optim.SGD(module.parameters(), lr=0.1)
+    for _ in range(10):
+        optimiser.zero_grad()
+        (counts * torch.nn.functional.cross_entropy(module(train), classes, reduction="none")).sum().backward()
+        optimiser.step()
+    torch.testing.assert_close(found.change[0], module(test).detach() - before, rtol=1e-10, atol=1e-12)
+    plain = path_autodiff.path_kernel(module, test, train, classes, 2, 0.1, loss=cross_entropy)[1]
+    assert plain.kernel.shape == (1, 5, 3, 9)
 
 
 def paper_setting(scale: float, hidden: int, patterns: int) -> tuple[Networks, torch.Tensor, PatternBlock]:

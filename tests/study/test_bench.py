@@ -11,7 +11,12 @@ import pytest
 import torch
 from rich.console import Console
 
+from pntk.data import draw_phase_data, pattern_block
+from pntk.network import base_networks, scaled
 from pntk.predictors.registry import PREDICTORS
+from pntk.tasks import Environment
+from pntk.training.flow import follow_flow
+from pntk.training.workspace import Workspace
 from study.bench import BENCHES
 from study.bench import analysis as analysis_bench
 from study.bench import flow as flow_bench
@@ -23,7 +28,8 @@ from study.bench import sweep as sweep_bench
 from study.bench import train as train_bench
 from study.bench.flow import cells_of
 from study.bench.jax_baseline import jax_training
-from study.cost import DOUBLE, StepModel, fitted, reference_seconds, steps_of_reference
+from study.cost import DOUBLE, PROBE_PHASE, StepModel, fitted, flow_steps, reference_seconds, steps_of_reference
+from study.threads import threads
 from tests.study.conftest import study_here
 
 
@@ -108,8 +114,10 @@ def test_bench_flow_compares_the_integrators_on_the_same_seeds(monkeypatch: pyte
 def test_fused_steps_are_the_same_steps(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fused_bench, "STEPS", 5)
     numbers = BENCHES["fused"](Console(quiet=True))
-    assert numbers["largest_difference"]
-    assert max(numbers["largest_difference"].values()) < 1e-5
+    compared = {"torch.compile", "numba"} - set(numbers["missing"])
+    if not compared:
+        pytest.skip(f"nothing to compare with: {numbers['missing']}")
+    assert max(numbers["largest_difference"][name] for name in compared) < 1e-5
 
 
 def test_the_cost_model_fits_what_it_is_made_of_and_workers_work() -> None:
@@ -121,6 +129,48 @@ def test_the_cost_model_fits_what_it_is_made_of_and_workers_work() -> None:
     assert seconds > 0
     assert 90 < distinct <= 100
     assert scale_bench._work(0.05) > 0
+
+
+def test_bench_scale_says_networks_a_minute_by_block_and_workers(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in {"WIDTHS": (50, 200), "PATTERNS": (100, 500), "BLOCKS": (1, 2), "TARGET_SECONDS": 0.01}.items():
+        monkeypatch.setattr(scale_bench, name, value)
+    monkeypatch.setattr(scale_bench, "workers_speed", lambda: {1: 100.0, 2: 180.0})
+    numbers = scale_bench.bench_scale(Console(quiet=True))
+    speeds = numbers["networks_a_minute"]
+    assert list(speeds) == ["1 core, 1 a block", "1 core, 2 a block", "1 worker, wall time", "2 workers, wall time"]
+    assert speeds["2 workers, wall time"] == pytest.approx(60 * 180 / 5_000)
+    assert numbers["two_workers"] == pytest.approx(1.8)
+    assert speeds["1 core, 2 a block"] == pytest.approx(60 / 5_000 / numbers["seconds_by_block"][2])
+    assert len(numbers["points"]) == 4
+
+
+@pytest.mark.slow
+def test_workers_of_their_own_processes_take_steps() -> None:
+    speeds = scale_bench.workers_speed(0.2, 1)
+    assert set(speeds) == {1, 2}
+    assert min(speeds.values()) > 0  # which is faster depends on what else the machine does
+
+
+@pytest.mark.parametrize(("steps", "rate", "scale"), [(300, 0.01, 1.0), (2500, 0.01, 10.0)])
+def test_the_plan_prices_the_flow_by_what_it_takes(
+    monkeypatch: pytest.MonkeyPatch, steps: int, rate: float, scale: float
+) -> None:
+    phase = replace(PROBE_PHASE, steps=steps, learning_rate=rate)
+    drawn = draw_phase_data(Environment(), phase, 0, 500, 500)
+    train, test = (pattern_block(Environment(), [ids], torch.float32) for ids in (drawn.train, drawn.test))
+    networks = scaled(base_networks(Environment(), 200, [0]), scale, "hidden").to(torch.float32)
+    gradients: list[int] = []
+    backward = Workspace.backward
+
+    def counted(work: Workspace) -> None:
+        gradients.append(1)
+        backward(work)
+
+    monkeypatch.setattr(Workspace, "backward", counted)
+    with threads(1):
+        follow_flow(networks, train, test, steps, rate)
+    assert 0.7 < flow_steps(phase) / len(gradients) < 1.6
+    assert len(gradients) < 1.5 * steps  # where it does not pay, it does not cost much either
 
 
 def test_the_plan_prices_cells_by_their_size_and_precision() -> None:

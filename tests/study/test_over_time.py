@@ -9,8 +9,10 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.collections import LineCollection
 
 from study.contrasts import Contrast
+from study.figures.over_time import APART
 from study.figures.over_time import over_time as over_time_figure
 from study.figures.structure import structure
 from study.figures.study import Drawn, Missing, Study
@@ -140,6 +142,20 @@ def test_pictures_say_until_when_the_band_excludes_zero() -> None:
     value = curve(found)["centred"]["value"]
     assert f"x in single, multi test loss at step 0 ({value[0]:.2f}), 1 ({value[1]:.2f})" in drawn.here
     assert "n = 40 pairs." in drawn.caption
+    plt.close(drawn.figure)
+
+
+def test_bars_of_two_estimators_at_the_same_step_do_not_hide_each_other() -> None:
+    frame = rows()
+    for phase in ("single", "multi"):
+        frame[f"structure_{phase}_silhouette_y"] = frame[f"structure_{phase}_silhouette_x"]
+    drawn = over_time_figure(study_of(frame, over_time=over_time(frame, CONTRAST, 200)))
+    assert isinstance(drawn, Drawn)
+    (axis, *_) = drawn.figure.axes
+    bars = [c for c in axis.collections if isinstance(c, LineCollection)]
+    places = [bar.get_transform().transform(bar.get_segments()[0][0])[0] for bar in bars]
+    assert len(places) == 2
+    assert places[1] - places[0] == pytest.approx(APART * drawn.figure.dpi / 72)
     plt.close(drawn.figure)
 
 
