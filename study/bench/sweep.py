@@ -112,8 +112,8 @@ def bench_sweep(console: Console, trials: tuple[int, ...] = TRIALS) -> dict[str,
     kinds = ("driver", "GCS", "raylet", "worker")
     rows = []
     for p in points:
-        numbers = [f"{p['wall']:.0f}", f"{p['wall_a_trial']:.2f}", f"{p['cpu'] / p['trials']:.2f}", f"{p['read']:.2f}"]
-        rows.append([f"{p['trials']:,}", *numbers, *(f"{p['megabytes'].get(kind, float('nan')):.0f}" for kind in kinds)])
+        times = [f"{p['wall']:.0f}", f"{p['wall_a_trial']:.2f}", f"{p['cpu'] / p['trials']:.2f}", f"{p['read']:.2f}"]
+        rows.append([f"{p['trials']:,}", *times, *(f"{p['megabytes'].get(kind, float('nan')):.0f}" for kind in kinds)])
     headings = ["trials", "seconds", "seconds a trial", "CPU s a trial", "s to read the rows", *(f"{k}, MB" for k in kinds)]
     print_sheet(console, Sheet(f"Simulated trials of one network, {cores} cores", headings, rows, 0))
     measured: dict[str, Any] = {"cores": cores, "cells": count, "networks": plan.networks, "pure_cpu": pure, "real": real,
