@@ -252,7 +252,11 @@ def notes(analysis: dict[str, Any]) -> list[str]:
     ]
     if analysis["primary"]:
         p = analysis["primary"]
-        found = [with_interval(r) + f", p = {p_text(r['p'])}, {r['n']} pairs" for r in analysis["results"] if r["primary"]]
+        found = [
+            with_interval(r) + (f", p = {p_text(r['p'])}" if r["p"] is not None else "") + f", {r['n']} pairs"
+            for r in analysis["results"]
+            if r["primary"]
+        ]
         lines.append(
             f"Primary comparison, named before the run: {p['contrast']}, {p['phase']} {p['outcome']} loss, "
             f"{p['predictor'].removeprefix('silhouette_')}; it alone needs no correction: "

@@ -127,18 +127,7 @@ def run_block(
     initial = scaled(base, settings.init_scale, settings.scaled_layers)
     data = {phase.name: tuple(_phase_data(cell, phase, draw) for draw in draws) for phase in cell.curriculum.phases}
 
-    first = data[cell.curriculum.phases[0].name]
-    measured = [Measured(**done) for done in checkpoint.measured] if checkpoint is not None else []
-    tell(measurement_work(cell) * len(measured))
-    untouched = slice(len(measured), len(draws))
-    at_zero = starts_of(cell, initial.to(device=device).part(untouched), first[untouched]) if len(measured) < len(draws) else []
-    errors: dict[int, Errors] = {}
-    for place, (draw, start) in enumerate(zip(draws[untouched], at_zero, strict=True), len(measured)):
-        values, errors[place] = predict(cell, start.networks, data_of(data, place))
-        measured.append(replace(measure(cell, start, draw), predictors=values))
-        if checkpoint is not None:
-            checkpoint.measure(measured[-1])
-        tell(measurement_work(cell))
+    measured, errors = _at_zero(block, initial.to(device=device), data, checkpoint, tell)
 
     steps_done = work_told = 0
 
@@ -201,6 +190,30 @@ def run_block(
     watched = observer.structure(), observer.kept()
     agreed = agreements(cell, initial.to(device=device), final, data, errors)
     return BlockResult(block, base, initial, tuple(measured), data, final, losses, joined, diverged, *watched, agreed)
+
+
+def _at_zero(
+    block: Block,
+    initial: Networks,
+    data: Mapping[str, Sequence[PhaseData]],
+    checkpoint: Checkpoint | None,
+    tell: Progress,
+) -> tuple[list[Measured], dict[int, Errors]]:
+    """The t = 0 measurement of every network, but of those that the checkpoint has, and predicted errors of the others."""
+    cell, first = block.cell, data[block.cell.curriculum.phases[0].name]
+    measured = [Measured(**done) for done in checkpoint.measured] if checkpoint is not None else []
+    tell(measurement_work(cell) * len(measured))
+    untouched = slice(len(measured), len(block.draws))
+    left = block.draws[untouched]
+    at_zero = starts_of(cell, initial.part(untouched), first[untouched]) if left else []
+    errors: dict[int, Errors] = {}
+    for place, (draw, start) in enumerate(zip(left, at_zero, strict=True), len(measured)):
+        values, errors[place] = predict(cell, start.networks, data_of(data, place))
+        measured.append(replace(measure(cell, start, draw), predictors=values))
+        if checkpoint is not None:
+            checkpoint.measure(measured[-1])
+        tell(measurement_work(cell))
+    return measured, errors
 
 
 def _phase_data(cell: Cell, phase: Phase, draw: Draw, redraw: int = 0) -> PhaseData:

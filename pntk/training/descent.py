@@ -34,6 +34,31 @@ def _batches(counts: Tensor, batch_size: int, generators: Sequence[np.random.Gen
     return draw
 
 
+def _batched_steps(
+    work: Workspace,
+    train: PatternBlock,
+    learning_rate: float,
+    batch_size: int,
+    generators: Sequence[np.random.Generator],
+    done: int,
+) -> Callable[[int], None]:
+    """Steps on mini-batches, a number of them at a call, after `done` that were taken before."""
+    draw = _batches(train.counts, batch_size, generators)
+    share = (train.counts.sum(dim=1, keepdim=True) / batch_size).expand(-1, batch_size)
+    for _ in range(done):
+        draw()
+
+    def advance(count: int) -> None:
+        for _ in range(count):
+            rows = draw()[:, :, None]
+            inputs = train.inputs.gather(1, rows.expand(-1, -1, train.inputs.shape[2]))
+            targets = train.targets.gather(1, rows.expand(-1, -1, train.targets.shape[2]))
+            work.load(inputs, targets, share)
+            work.step(learning_rate)
+
+    return advance
+
+
 def descend(
     networks: Networks,
     train: PatternBlock,
@@ -91,18 +116,7 @@ def descend(
         work.load(train.inputs, train.targets, train.counts)
         advance = work.steps(learning_rate)
     else:
-        draw = _batches(train.counts, batch_size, generators)
-        share = (train.counts.sum(dim=1, keepdim=True) / batch_size).expand(-1, batch_size)
-        for _ in range(done):
-            draw()
-
-        def advance(count: int) -> None:
-            for _ in range(count):
-                rows = draw()[:, :, None]
-                inputs = train.inputs.gather(1, rows.expand(-1, -1, train.inputs.shape[2]))
-                targets = train.targets.gather(1, rows.expand(-1, -1, train.targets.shape[2]))
-                work.load(inputs, targets, share)
-                work.step(learning_rate)
+        advance = _batched_steps(work, train, learning_rate, batch_size, generators, done)
 
     def bookmark() -> Bookmark:
         losses = (np.stack(kind, axis=1) for kind in (train_losses, test_losses))
