@@ -145,10 +145,9 @@ def test_bench_scale_says_networks_a_minute_by_block_and_workers(monkeypatch: py
 
 
 @pytest.mark.slow
-def test_workers_of_their_own_processes_take_steps() -> None:
-    speeds = scale_bench.workers_speed(0.2, 1)
-    assert set(speeds) == {1, 2}
-    assert min(speeds.values()) > 0  # which is faster depends on what else the machine does
+def test_two_workers_do_more_than_one() -> None:
+    speeds = scale_bench.workers_speed(1.0, 3)
+    assert speeds[2] > speeds[1] > 0
 
 
 @pytest.mark.parametrize(("steps", "rate", "scale"), [(300, 0.01, 1.0), (2500, 0.01, 10.0)])
