@@ -25,7 +25,7 @@ from study.plan import Cell, Draw, Plan
 from study.sheets import markdown, print_sheet
 from study.sweep import SweepError
 from study.threads import threads
-from study.trial import _phase_data
+from study.trial import phase_data
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ def trace(cell: Cell, draw: Draw, thin: int = 1, tolerance: float = 1e-10) -> li
     turns: dict[str, list[tuple[PathKernel, tuple[float, float, float], float]]] = {}
     blocks = {}
     for phase in cell.curriculum.phases:
-        data = _phase_data(cell, phase, draw)
+        data = phase_data(cell, phase, draw)
         blocks[phase.name] = [pattern_block(cell.environment, [ids], multiple=1) for ids in (data.test, data.train)]
     for phase in cell.curriculum.turns:
         test, train = blocks[phase.name]

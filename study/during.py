@@ -73,7 +73,7 @@ def snapshot_steps(steps: int, snapshots: int) -> list[int]:
 
 
 def record_work(cell: Cell) -> int:
-    """Work of one record of one network, in gradient steps; see `study.trial.measurement_work`."""
+    """Work of one record of one network, in gradient steps; see `study.work.measurement_work`."""
     settings = cell.settings
     if not settings.structure_records:
         return 0

@@ -37,6 +37,7 @@ from study.tracking import log_trial, summary
 from study.trial import BlockResult
 from study.wandb_run import study_id
 from study.watch import watched
+from study.work import work_of
 
 SECONDS_BETWEEN_REPORTS = 2.0
 TRIES = 4  # of a trial whose worker or node died; a cell that kills its worker every time is given up and reported
@@ -110,7 +111,7 @@ class Outcome:
 
 
 def kind_of(block: Block[Any]) -> Any:
-    """The module with `run_block`, `rows_of` and `work_of` for this kind of network."""
+    """The module with `run_block` and `rows_of` for this kind of network."""
     return linear_trial if isinstance(block.cell, LinearCell) else trial
 
 
@@ -126,7 +127,6 @@ def run_trial(
 ) -> None:
     """The trainable: run the block that `config` names, write its rows, log it, report its summary."""
     block, folder = blocks[config["block"]], location(out)
-    kind = kind_of(block)
     done, reported = 0, time.monotonic()
 
     def tell(work: int) -> None:
@@ -136,7 +136,7 @@ def run_trial(
             reported = time.monotonic()
             tune.report({"work": done, "finished": 0, "label": block.label})
 
-    work = kind.work_of(block.cell) * len(block.draws)
+    work = work_of(block.cell) * len(block.draws)
     told: dict[str, Any] = {"work": work, "finished": 0, "label": block.label}
     try:
         rows, problem = finish(block, folder, config, sweep, study, tracking, provenance, driver, tell)
@@ -167,7 +167,7 @@ def launch(
         return Outcome({}, None, False)
     quiet()
     owned = not ray.is_initialized()
-    work = sum(kind_of(b).work_of(b.cell) * len(b.draws) for b in blocks)
+    work = sum(work_of(b.cell) * len(b.draws) for b in blocks)
     progress = LiveProgress(console, work, sum(len(b.draws) for b in blocks))
     _LIVE["progress"] = progress
     try:

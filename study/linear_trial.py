@@ -20,6 +20,7 @@ from pntk.theory.modes import half_times, mode_rate, start_strengths, strengths
 from pntk.training.recorder import Curves
 from study.linear_settings import LinearSettings
 from study.plan import Block, LinearCell
+from study.work import work_of
 
 PHASE = "linear"
 MAIN = "summed"
@@ -49,11 +50,6 @@ class LinearResult:
     losses: dict[str, Array]
     curves: dict[str, Curves]
     diverged: NDArray[np.bool_]
-
-
-def work_of(cell: LinearCell) -> int:
-    """Work of one network of a cell, in gradient steps."""
-    return cell.settings.steps
 
 
 def recorded(settings: LinearSettings) -> list[int]:

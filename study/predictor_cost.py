@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 import torch
 
-from pntk.data import PhaseData, draw_phase_data, pattern_block
+from pntk.data import PhaseData, pattern_block
 from pntk.network import Networks, base_networks, scaled
 from pntk.predictors.case import Case
 from pntk.predictors.registry import PREDICTORS
@@ -21,7 +21,7 @@ from study.comparisons import predictors_of
 from study.plan import Cell, Draw, Plan
 from study.storage import Location, exists, read_bytes, write_bytes
 from study.threads import threads
-from study.trial import starts_of
+from study.trial import phase_data, starts_of
 
 FILE = "predictor_costs.json"
 STEPS = 100  # that are timed
@@ -87,8 +87,7 @@ def computations_of(cell: Cell, draw: Draw) -> tuple[dict[str, Callable[[], Any]
     settings, phase = cell.settings, cell.curriculum.phases[0]
     base = base_networks(cell.environment, settings.hidden_units, [draw.seed], settings.init_half_width, settings.bias)
     networks = scaled(base, settings.init_scale, settings.scaled_layers)
-    sizes, disjoint = (settings.train_patterns, settings.test_patterns), settings.test_draw == "disjoint"
-    data = {p.name: draw_phase_data(cell.environment, p, draw.data_seed, *sizes, disjoint) for p in cell.curriculum.phases}
+    data = {p.name: phase_data(cell, p, draw) for p in cell.curriculum.phases}
     clustering = Clustering(settings.clusters, settings.kmeans_restarts, settings.kmeans_random_state)
 
     def measure(name: str) -> Callable[[], Any]:

@@ -35,7 +35,7 @@ from study.storage import Location, as_folder, local_folder
 from study.sweep import Sweep, SweepError, Tracking
 from study.threads import threads
 from study.tracking_analysis import log_analysis
-from study.trial import work_of
+from study.work import work_of
 
 START_SECONDS = 12  # of Ray and its workers; a trial costs about a second on top of its training
 PROBE_STEPS = 60

@@ -26,16 +26,10 @@ from pntk.training.flow import follow_flow
 from pntk.training.recorder import Curves
 from pntk.training.workspace import mean_loss
 from study.checkpoint import Checkpoint
-from study.cost import flow_steps
-from study.during import Kept, Observer, Structure, structure_work
+from study.during import Kept, Observer, Structure
 from study.plan import Block, Cell, Draw
-from study.predicting import Errors, agreements, data_of, predict, predictor_work
-
-# What the t = 0 measurement of one network of the paper (200 hidden units, 500 patterns) costs in gradient steps. Only
-# for progress and estimates of time; `python -m study bench silhouette` measures it.
-STEPS_PER_MEASUREMENT = 700
-STEPS_PER_EIG = 2200
-STEPS_PER_CLUSTERING = 400
+from study.predicting import Errors, agreements, data_of, predict
+from study.work import measurement_work, training_work
 
 Progress = Callable[[int], None]
 Losses = dict[str, NDArray[np.float64]]
@@ -88,35 +82,13 @@ class BlockResult:
     agreements: tuple[dict[str, float], ...]
 
 
-def work_of(cell: Cell) -> int:
-    """Work of one network of a cell, in gradient steps."""
-    return training_work(cell) + measurement_work(cell) + structure_work(cell)
-
-
-def training_work(cell: Cell) -> int:
-    """The training of one network, in gradient steps."""
-    if cell.settings.integrator == "gd":
-        return cell.curriculum.steps
-    return max(round(sum(flow_steps(phase) for phase in cell.curriculum.turns)), 1)
-
-
-def measurement_work(cell: Cell) -> int:
-    """The t = 0 measurement of one network, in gradient steps: a step costs N H, kernels N^2 H, eigenvectors N^3."""
-    settings = cell.settings
-    patterns = settings.train_patterns / 500
-    eig = STEPS_PER_EIG * patterns**2 * 200 / settings.hidden_units if "eig" in settings.estimators else 0
-    once = STEPS_PER_MEASUREMENT * patterns + eig
-    again = STEPS_PER_CLUSTERING * patterns * settings.kmeans_repeats
-    return round(once * (1 + settings.data_redraws) + again) + predictor_work(cell)
-
-
 def run_block(
     block: Block, device: str = "cpu", progress: Progress | None = None, checkpoint: Checkpoint | None = None
 ) -> BlockResult:
     """Run a block from its seeds to its losses. The same draws give the same numbers whatever else is in the block.
 
     Args:
-        progress: called with the work done since the last call, in gradient steps (see `work_of`).
+        progress: called with the work done since the last call, in gradient steps (see `study.work`).
         checkpoint: where to go on from, and to note how far the block is.
     """
     cell, draws, settings = block.cell, block.draws, block.cell.settings
@@ -125,7 +97,7 @@ def run_block(
     seeds = [draw.seed for draw in draws]
     base = base_networks(cell.environment, settings.hidden_units, seeds, settings.init_half_width, settings.bias)
     initial = scaled(base, settings.init_scale, settings.scaled_layers)
-    data = {phase.name: tuple(_phase_data(cell, phase, draw) for draw in draws) for phase in cell.curriculum.phases}
+    data = {phase.name: tuple(phase_data(cell, phase, draw) for draw in draws) for phase in cell.curriculum.phases}
 
     measured, errors = _at_zero(block, initial.to(device=device), data, checkpoint, tell)
 
@@ -216,7 +188,8 @@ def _at_zero(
     return measured, errors
 
 
-def _phase_data(cell: Cell, phase: Phase, draw: Draw, redraw: int = 0) -> PhaseData:
+def phase_data(cell: Cell, phase: Phase, draw: Draw, redraw: int = 0) -> PhaseData:
+    """What one network trains and is tested on in a phase; `redraw` counts further draws for the same network."""
     settings = cell.settings
     disjoint = settings.test_draw == "disjoint"
     sizes = settings.train_patterns, settings.test_patterns
@@ -239,7 +212,7 @@ def measure(cell: Cell, start: Start, draw: Draw) -> Measured:
     others = [replace(clustering, random_state=clustering.random_state + 1 + i) for i in range(settings.kmeans_repeats)]
     again: dict[str, list[float]] = {name: [] for name in settings.estimators}
     for redraw in range(1, settings.data_redraws + 1):
-        drawn = _phase_data(cell, cell.curriculum.phases[0], draw, redraw)
+        drawn = phase_data(cell, cell.curriculum.phases[0], draw, redraw)
         again_start = starts_of(cell, start.networks, [drawn])[0]
         for name, value in silhouettes(again_start, settings.estimators, clustering).items():
             again[name].append(value)

@@ -43,7 +43,7 @@ def figure_19(study: Study) -> Drawn | Missing:
             if ends:
                 axis.set_yscale("log")
                 steps_axis(axis)
-                lower = [min(cells, key=lambda cell, k=kind: ends[k, cell]) for kind in ("train", "test")]  # type: ignore[misc]
+                lower = [min((ends[kind, cell], cell) for cell in cells)[1] for kind in ("train", "test")]
                 losses = ", ".join(f"{cell} {ends['train', cell]:.2g} / {ends['test', cell]:.2g}" for cell in cells)
                 texts.append(f"{name}, {phase}: {lower[0]} trains lower, {lower[1]} tests lower (train / test: {losses}).")
         row[0].set_ylabel(f"loss, {text} regime")

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
+from study.tables import notes
 from tests.study.conftest import study, study_here
 
 
@@ -36,6 +38,14 @@ def test_analyse_works_on_rows_made_elsewhere(tmp_path: Path) -> None:
     done = study_here("analyse", tmp_path)
     assert done.returncode == 0, done.stderr
     assert "a against b" in done.stdout
+    analysis = json.loads((tmp_path / "analysis.json").read_text())
+    primary = next(r for r in analysis["results"] if r["statistic"] == "centred")
+    named = {name: primary[name] for name in ("contrast", "phase", "outcome", "predictor")}
+    for p, text in ((0.25, ", p = .250, "), (None, ", 8 pairs")):  # without a p value nothing is said of one
+        found = {"primary": named, "results": [primary | {"p": p, "primary": True}]}
+        (line,) = [line for line in notes(analysis | found) if line.startswith("Primary comparison")]
+        assert text in line
+        assert ("p = " in line) == (p is not None)
     assert study_here("analyse", tmp_path / "nothing").returncode == 2
 
 

@@ -22,7 +22,8 @@ from study.kept import read_activity, read_vectors, write_kept
 from study.plan import Block, Cell, Draw, make_plan
 from study.rows import read_rows
 from study.sweep_file import parse_sweep
-from study.trial import BlockResult, rows_of, run_block, starts_of, work_of
+from study.trial import BlockResult, rows_of, run_block, starts_of
+from study.work import work_of
 from tests.pntk.test_alignment import naive_cosine
 from tests.pntk.test_descent import assert_same
 from tests.study.conftest import SMALL, study, study_here

@@ -12,12 +12,13 @@ import pytest
 from scipy.stats import binom
 
 from study.linear_analysis import analyse_linear
-from study.linear_trial import rows_of, run_block, work_of
+from study.linear_trial import rows_of, run_block
 from study.plan import Block, make_plan
 from study.rows import read_rows, write_rows
 from study.statistics.scores import median, share
 from study.sweep import SweepError
 from study.sweep_file import load_sweep
+from study.work import work_of
 from tests.study.conftest import ROOT, study, study_here
 
 LINEAR = ROOT / "sweeps" / "linear.yaml"

@@ -23,7 +23,8 @@ from study.statistics.variance import design_of
 from study.sweep import SweepError
 from study.sweep_file import parse_sweep
 from study.tracking import summary
-from study.trial import measurement_work, rows_of, run_block
+from study.trial import rows_of, run_block
+from study.work import measurement_work
 from tests.study.conftest import SMALL
 
 NAMES = ["linearised_logit_1e-2", "ntk_trace", "task_group_ari"]

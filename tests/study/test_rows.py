@@ -14,7 +14,8 @@ import yaml
 from study.plan import Block, Draw, Plan, make_plan
 from study.rows import RowsError, file_of, finished, read_rows, write_rows
 from study.sweep_file import parse_sweep
-from study.trial import BlockResult, rows_of, run_block, work_of
+from study.trial import BlockResult, rows_of, run_block
+from study.work import work_of
 from tests.study.conftest import SMALL
 
 
