@@ -62,9 +62,7 @@ def _parser() -> argparse.ArgumentParser:
     page = commands.add_parser(
         "report", formatter_class=plain, help="one self-contained HTML page with every figure and table", description=REPORT
     )
-    page.add_argument(
-        "folders", nargs="+", type=location, metavar="DIR", help="a study; after it, a linear study to show beside it"
-    )
+    page.add_argument("out", type=location, metavar="DIR")
     page.add_argument(
         "--contrast",
         metavar="NAME",
@@ -174,9 +172,10 @@ def _run(options: argparse.Namespace, console: Console) -> int:
 
 
 def _analyse(options: argparse.Namespace, console: Console) -> int:
-    from study.folder import stored_plan
+    from study.folder import FILE, LINEAR, stored_plan
     from study.plan import make_plan
     from study.run import report
+    from study.storage import exists
     from study.sweep import with_tracking
     from study.sweep_file import load_sweep
 
@@ -186,6 +185,8 @@ def _analyse(options: argparse.Namespace, console: Console) -> int:
     if tracked is not None and (options.wandb or tracked.wandb.mode == "online"):
         # A folder, perhaps someone else's, does not decide what leaves this machine.
         tracked = with_tracking(tracked, options.wandb or "offline")
+    if stored is not None and stored.linear is not None and tracked is not None and exists(options.out / LINEAR / FILE):
+        report(stored.linear, options.out / LINEAR, console, tracked.linear)
     report(plan, options.out, console, tracked)
     return 0
 
@@ -193,7 +194,7 @@ def _analyse(options: argparse.Namespace, console: Console) -> int:
 def _report(options: argparse.Namespace, console: Console) -> int:
     from study.report.build import build_report
 
-    build_report(options.folders, options.contrast, console)
+    build_report(options.out, options.contrast, console)
     return 0
 
 

@@ -12,6 +12,7 @@ from study.sweep import Sweep, SweepError
 from study.sweep_file import parse_sweep, read_text
 
 FILE = "sweep.json"
+LINEAR = "linear"  # of a study's folder: the study of linear networks that runs along with it
 LARGEST_STORED = 50_000_000  # bytes: a sweep file with every default and every seed spelled out
 FIRST_SECONDS = 20  # of patience with storage that was never reached: the URI may be wrong
 

@@ -9,12 +9,12 @@ A study trains pairs of networks, measures the t = 0 eNTK of each, and correlate
 EXAMPLES = """\
 examples:
   python -m study run sweeps/quick.yaml                     a look at everything, under a minute
-  python -m study run sweeps/paper.yaml                     the source study: 60 networks
+  python -m study run sweeps/paper.yaml                     the source study: 62 networks, and linear ones
   python -m study run sweeps/linear.yaml                    the linear validation, with its figures
   python -m study run sweeps/paper.yaml --set seeds=40 --out results/paper40
   python -m study analyse results/paper                     all tables again, from the rows
   python -m study scan sweeps/scan_quick.yaml               search for good settings, confirm them on other seeds
-  python -m study report results/paper results/linear       report.html and every figure of the paper
+  python -m study report results/paper                      report.html and every figure of the paper
   python -m study export results/paper --cell large --seed 3 --to large-3.npz
   python -m study attribute results/paper --cell standard_lr large_lr --seed 3 --to attribution-3
   python -m study dashboard results/paper                   a W&B workspace to look at it in; --publish puts it there
@@ -35,9 +35,9 @@ predictor_<phase>_<name>, every predictor is ranked against a little training (r
 
 REPORT = """\
 Write DIR/report.html (one file, no network, for desktop, phone and print) and DIR/figures/*.svg, *.png: everything that
-the rows of the folder allow. A second folder with a study of the linear network adds its figures and tables to the page of
-the first; a linear study alone gets a page too. A figure that cannot be drawn is listed with the reason. Rows made
-elsewhere will do; what they do not say is given as unknown."""
+the rows of the folder allow. Figures and tables of the linear networks that ran along with a study (`linear: linear.yaml`
+in its sweep) are on its page; a linear study by itself gets a page too. A figure that cannot be drawn is listed with the
+reason. Rows made elsewhere will do; what they do not say is given as unknown."""
 
 EXPORT = """\
 Train one network of a study again and write, as float arrays:

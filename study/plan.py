@@ -79,6 +79,7 @@ class Plan:
     sweep: Sweep
     cells: tuple[Cell | LinearCell, ...]
     contrasts: tuple[Contrast, ...]
+    linear: Plan | None = None  # of linear networks, whose study runs along
 
     @property
     def networks(self) -> int:
@@ -140,7 +141,7 @@ def make_plan(sweep: Sweep) -> Plan:
     by_name = {cell.name: cell for cell in cells}
     contrasts = contrasts_of(sweep, by_name)
     check_primary(sweep, by_name, contrasts)
-    return Plan(sweep, cells, contrasts)
+    return Plan(sweep, cells, contrasts, None if sweep.linear is None else _linear_plan(sweep.linear))
 
 
 def planned(sweep: Sweep, out: Location) -> Plan:
@@ -169,11 +170,21 @@ def _check_network(sweep: Sweep) -> None:
         if not sweep.curricula:
             raise SweepError("curricula: missing, but required")
         return
-    for field in ("curricula", "contrasts", "primary"):
+    for field in ("curricula", "contrasts", "primary", "linear"):
         if getattr(sweep, field):
             raise SweepError(f"{field}: not allowed with network 'linear', whose cells are scored one by one")
     if sweep.data == "crossed":
         raise SweepError("data = 'crossed': allowed with network 'linear': per_seed, fixed")
+
+
+def _linear_plan(sweep: Sweep) -> Plan:
+    """The plan of what runs along with a sweep of multitask networks."""
+    if sweep.network != "linear":
+        raise SweepError(f"linear.network = {sweep.network!r}: must be 'linear'")
+    try:
+        return make_plan(sweep)
+    except SweepError as error:
+        raise SweepError(f"linear.{error}") from None
 
 
 def _linear_cell(sweep: Sweep, name: str, overrides: dict[str, Any]) -> LinearCell:

@@ -6,6 +6,7 @@ import os
 import socket
 import time
 from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from study.candidates import has_predictors
 from study.checkpoint import clear
 from study.comparisons import contrasts_of_rows, phases_of, predictors_of
 from study.cost import reference_seconds, steps_of_reference
-from study.folder import check_links, claim
+from study.folder import LINEAR, check_links, claim
 from study.linear_analysis import is_linear
 from study.lock import driving
 from study.memory import check_memory
@@ -148,7 +149,7 @@ def check_resources(plan: Plan, address: str | None) -> None:
 
 
 def run(plan: Plan, out: Location, tracking: Tracking, address: str | None, console: Console) -> int:
-    """Do what the plan asks for and is not done yet, then analyse all rows.
+    """Do what the plan asks for and is not done yet, then analyse all rows; first the same of what runs along with it.
 
     Returns:
         the exit status: 0 done, 1 not all done.
@@ -157,14 +158,22 @@ def run(plan: Plan, out: Location, tracking: Tracking, address: str | None, cons
         SweepError: the folder belongs to another configuration, or another driver is at it.
         RowsError: rows of the folder cannot be read.
     """
-    check_resources(plan, address)
-    with driving(out) as driver:
-        return _run(plan, out, tracking, address, console, driver)
+    parts = [(plan, out), *([(plan.linear, out / LINEAR)] if plan.linear else [])]
+    for part, _ in parts:
+        check_resources(part, address)
+    with ExitStack() as held:
+        drivers = []
+        for part, place in parts:
+            drivers.append(held.enter_context(driving(place)))
+            claim(place, part.sweep)
+            print_plan(console, part, place, address)
+        for (part, place), driver in reversed(list(zip(parts, drivers, strict=True))):  # the main tables come last
+            if status := _run(part, place, tracking, address, console, driver):
+                return status
+    return 0
 
 
 def _run(plan: Plan, out: Location, tracking: Tracking, address: str | None, console: Console, driver: str) -> int:
-    claim(out, plan.sweep)
-    print_plan(console, plan, out, address)
     from study.launch import launch  # late: importing Ray takes seconds that a refused run need not spend
 
     start = time.monotonic()

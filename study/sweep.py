@@ -280,15 +280,17 @@ class Sweep(_Strict):
     contrasts: dict[Name, ContrastSpec] = Field(default_factory=dict)
     primary: Primary | None = None
     scan: ScanSpec | None = None  # in place of cells and grid
+    linear: Sweep | None = None  # of linear networks, run along in a folder of its own; a file names another file instead
     compute: Compute = Compute()
     wandb: Tracking = Tracking()
 
     def identity(self) -> dict[str, Any]:
         """All that decides results and their analysis, as plain data: what one folder must agree on."""
-        free: Any = {"compute": True, "wandb": True, "description": True, "scan": {"points", "storage"}}
+        free: Any = {"compute": True, "wandb": True, "description": True, "linear": True, "scan": {"points", "storage"}}
         return self.model_dump(mode="json", exclude=free)
 
 
 def with_tracking(sweep: Sweep, mode: str) -> Sweep:
-    """The sweep with another mode of W&B."""
-    return sweep.model_copy(update={"wandb": sweep.wandb.model_copy(update={"mode": mode})})
+    """The sweep with another mode of W&B, and so what runs along with it."""
+    linear = None if sweep.linear is None else with_tracking(sweep.linear, mode)
+    return sweep.model_copy(update={"wandb": sweep.wandb.model_copy(update={"mode": mode}), "linear": linear})

@@ -65,6 +65,8 @@ def _model_at(location: tuple[int | str, ...], model: type[BaseModel]) -> type[B
     names = [str(part) for part in location[:-1]]
     if not names:
         return model
+    if names[0] == "linear" and model is Sweep:
+        return _model_at(location[1:], model)
     inner: dict[str, type[BaseModel]] = {"compute": Compute, "wandb": Tracking, "primary": Primary, "scan": ScanSpec}
     if names[0] == "curricula":
         return PhaseSpec if "phases" in names[2:] else CurriculumSpec
@@ -183,13 +185,23 @@ def find_sweep(path: Path) -> Path:
     return next((candidate for candidate in candidates if candidate.is_file()), path)
 
 
+def _along(path: Path, name: str) -> Any:
+    """What the file says that a sweep names as its `linear`: one of the same folder."""
+    if Path(name).name != name or not name.endswith(".yaml"):
+        raise SweepError(f"{path}: linear = {name!r}: must name a .yaml file of the same folder, such as linear.yaml")
+    return _yaml(read_text(path.with_name(name)), name)
+
+
 def load_sweep(path: Path, assignments: tuple[str, ...] = ()) -> Sweep:
     """Read a sweep file and apply `--set` assignments.
 
     Raises:
         SweepError: the file cannot be read, or the first problem in it, in one line.
     """
-    raw = _yaml(read_text(find_sweep(path)), str(path))
+    found = find_sweep(path)
+    raw = _yaml(read_text(found), str(path))
+    if isinstance(raw, dict) and isinstance(raw.get("linear"), str):
+        raw["linear"] = _along(found, raw["linear"])
     for assignment in assignments:
         _put(raw, assignment)
     return parse_sweep(raw, str(path))

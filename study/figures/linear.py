@@ -21,7 +21,6 @@ Array = NDArray[np.float64]
 Panel = Callable[[Axes, pd.Series], None]
 SHOWN_EXAMPLES = 60
 DASHES = ("-", "--", "-.", ":")
-COMMAND = "python -m study run sweeps/linear.yaml --out LINEAR"
 NEEDED = ("curve_linear_steps", "curve_linear_train", "array_inputs", "array_target", "singular_values")
 
 
@@ -76,7 +75,7 @@ def shown_cell(study: Study) -> Shown | Missing:
     """The first cell of the page's linear study that has networks to show, or why there is none."""
     linear = study.linear_study
     if linear is None:
-        return Missing(f"this is a figure of the linear network: `{COMMAND}`, then `python -m study report DIR LINEAR`")
+        return Missing("a figure of the linear network; none ran along with this study (linear: linear.yaml in its sweep)")
     if lacking := [name for name in NEEDED if name not in linear.rows]:
         return Missing(f"the rows of the linear network have no column {lacking[0]}")
     entries = {entry["cell"]: entry for entry in linear.analysis["cells"]}

@@ -53,7 +53,7 @@ class Study:
         analysis: as `study.analysis.analyse` gives it.
         plan: None for rows made elsewhere.
         contrast: the contrast that figures of one contrast show; "" for a linear study.
-        beside: a study of the linear network that the report shows beside this one.
+        beside: the study of linear networks that ran along with this one.
     """
 
     folder: Location

@@ -16,6 +16,7 @@ from rich.console import Console
 from study.figures.registry import draw_all
 from study.figures.study import Drawn, Missing, Study
 from study.figures.style import save
+from study.folder import LINEAR
 from study.map_sheets import map_notes
 from study.over_time_sheets import over_time_notes
 from study.ranking_sheets import ranking_notes
@@ -59,18 +60,17 @@ class Picture:
         return height > TALL * width
 
 
-def build_report(folders: Sequence[Location], contrast: str | None, console: Console) -> Location:
-    """Write `report.html` and `figures/*.svg, *.png` into the first folder.
+def build_report(out: Location, contrast: str | None, console: Console) -> Location:
+    """Write `report.html` and `figures/*.svg, *.png` into a study's folder.
 
     Args:
-        folders: a study, and where wanted a linear study beside it; or a linear study alone.
         contrast: what figures of a single contrast show; None for the primary comparison's, or the first.
 
     Raises:
         RowsError: no usable rows, or nothing to compare.
-        SweepError: a stored sweep is not valid, there is no such contrast, or the folders do not make a page.
+        SweepError: a stored sweep is not valid, or there is no such contrast.
     """
-    out, study = folders[0], read_studies(folders, contrast)
+    study = read_studies(out, contrast)
     beside = f" and {len(study.beside.rows)} of {study.beside.name}" if study.beside else ""
     console.print(f"{len(study.rows)} networks of {study.name}{beside}; drawing figures ...", highlight=False, markup=False)
     with as_folder(out) as folder:
@@ -130,7 +130,7 @@ def _page(study: Study, pictures: Sequence[Picture], missing: dict[str, Missing]
         cells=study.rows["cell"].nunique(),
         diverged=[diverged_part(part) for part in studies],
         environments=[environment_sheet(part) for part in studies],
-        reruns=[rerun_sheet(study), *([rerun_sheet(study.beside, "LINEAR")] if study.beside else [])],
+        reruns=[rerun_sheet(study), *([rerun_sheet(study.beside, f"DIR/{LINEAR}")] if study.beside else [])],
         sweep_texts={part.name: text for part in studies if (text := sweep_text(part))},
         **parts,
     )

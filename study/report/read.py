@@ -1,42 +1,35 @@
-"""Folders as studies: which one the page is of, and which linear study it shows beside it."""
+"""A folder as a study, with the linear study that ran along with it."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from study.analysis import SCHEMA
 from study.figures.study import Study, leading_contrast
-from study.folder import FILE, stored_plan
+from study.folder import FILE, LINEAR, stored_plan
 from study.linear_analysis import analyse_linear, is_linear
 from study.rows import RowsError, read_rows
 from study.run import analysed
-from study.storage import Location
+from study.storage import Location, files
 from study.sweep import SweepError
 
 
-def read_studies(folders: Sequence[Location], contrast: str | None = None) -> Study:
-    """The study of the first folder, with the linear study of the second beside it.
+def read_studies(out: Location, contrast: str | None = None) -> Study:
+    """The study of a folder, with the linear study that ran along with it where there is one.
 
     Raises:
         RowsError: no usable rows, or nothing to compare.
-        SweepError: a stored sweep is not valid, there is no such contrast, or the folders do not make a page.
+        SweepError: a stored sweep is not valid, or there is no such contrast.
     """
-    first, *others = folders
-    study = read_study(first, contrast)
-    if len(others) > 1:
-        raise SweepError(f"{others[1]}: one folder too many; allowed: a study, and one linear study beside it")
-    if not others:
+    study = read_study(out, contrast)
+    if study.is_linear or not files(out / LINEAR / "rows", ".parquet"):
         return study
-    beside = read_study(others[0])
+    beside = read_study(out / LINEAR)
     if not beside.is_linear:
-        why = f"give it first: report {others[0]} {first}" if study.is_linear else "the second folder must be a linear study"
-        raise SweepError(f"{others[0]}: is not a study of the linear network; {why}")
-    if study.is_linear:
-        raise SweepError(f"{others[0]}: is a second study of the linear network; a page shows one")
+        raise RowsError(f"{out / LINEAR}: holds rows of other networks than linear ones")
     return replace(study, beside=beside)
 
 

@@ -189,9 +189,8 @@ def rerun_sheet(study: Study, folder: str = "DIR") -> Sheet:
         rows.append(["weights, data, losses and silhouettes of one network", export])
     rows.append(["every table and statistic; one number each in analysis.csv", f"python -m study analyse {folder}"])
     if folder == "DIR":
-        beside = " LINEAR" if study.beside else ""
         chosen = f" --contrast {study.contrast}" if len(study.analysis.get("contrasts", [])) > 1 else ""
-        rows.append(["this report and its figures", f"python -m study report DIR{beside}{chosen}"])
+        rows.append(["this report and its figures", f"python -m study report DIR{chosen}"])
     if not study.is_linear:
         rows += [
             ["figure 1", "python -m study one-step"],

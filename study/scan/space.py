@@ -116,6 +116,8 @@ def make_scan(sweep: Sweep) -> Scan:
     for field in ("cells", "grid", "contrasts", "primary"):
         if getattr(sweep, field):
             raise SweepError(f"{field}: not allowed beside scan, which makes its cells itself")
+    if sweep.linear is not None:
+        raise SweepError("linear: not allowed beside scan; run that sweep by itself")
     if sweep.network == "linear":
         raise SweepError("network = 'linear': a scan takes multitask networks")
     if sweep.data == "crossed":

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -44,6 +45,7 @@ def refusal(error: SweepError | RowsError) -> str:
 def planned(folder: Path, text: str | bytes, assignments: tuple[str, ...] = ()) -> Plan | str:
     """The plan of a sweep file with this text, or the refusal, which must be one clean line."""
     path = folder / "sweep.yaml"
+    shutil.copy(ROOT / "sweeps" / "linear.yaml", folder)  # which the paper's sweep names
     path.write_bytes(text if isinstance(text, bytes) else text.encode("utf-8", "surrogatepass"))
     try:
         plan = make_plan(load_sweep(path, assignments))
@@ -67,7 +69,7 @@ scalars = st.one_of(
 FIELDS = """
     name seeds data data_seeds network curricula settings cells grid contrasts primary compute phases steps task_counts
     hidden_units train_patterns test_patterns stimulus_pools features response_pools clusters estimators axis first second
-    pooled paper count block examples inputs marks singular_values init_scale curriculum cycles batch_size learning_rate
+    pooled paper linear count block examples inputs marks singular_values init_scale curriculum cycles batch_size learning_rate
 """
 keys = st.one_of(st.sampled_from(FIELDS.split()), st.text(max_size=6), st.integers(-1, 3), st.just("../up"))
 trees = st.recursive(

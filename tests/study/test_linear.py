@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 from scipy.stats import binom
 
+from study.folder import stored_sweep
 from study.linear_analysis import analyse_linear
 from study.linear_trial import rows_of, run_block
 from study.plan import Block, make_plan
@@ -19,7 +20,7 @@ from study.statistics.scores import median, share
 from study.sweep import SweepError
 from study.sweep_file import load_sweep
 from study.work import work_of
-from tests.study.conftest import ROOT, study, study_here
+from tests.study.conftest import ROOT, SMALL, study, study_here
 
 LINEAR = ROOT / "sweeps" / "linear.yaml"
 
@@ -149,6 +150,37 @@ def test_a_run_goes_through_ray_rows_wandb_tables_and_figures(tmp_path: Path) ->
     refused = study_here("export", out, "--cell", "source", "--seed", "0", "--to", tmp_path / "x.npz")
     assert refused.returncode == 2
     assert "linear network" in refused.stderr
+
+
+def test_linear_networks_run_along_with_others_and_are_on_their_page(tmp_path: Path) -> None:
+    out, path = tmp_path / "out", tmp_path / "small.yaml"
+    shutil.copy(LINEAR, tmp_path)
+    path.write_text(SMALL + "linear: linear.yaml\n")
+    fewer = ("linear.seeds=2", "linear.cells={source: null}", "linear.settings.record_every=25", "seeds=4")
+    first = study("run", path, "--out", out, "--set", *fewer)
+    assert first.returncode == 0, first.stdout + first.stderr
+    assert first.stdout.index("Results go to") < first.stdout.index("half-time, theory") < first.stdout.rindex("centred")
+    rows, linear = read_rows(out), read_rows(out / "linear")
+    assert (set(linear["cell"]), len(linear), "linear" in set(rows["cell"])) == ({"source"}, 2, False)
+    assert stored_sweep(out).linear == stored_sweep(out / "linear")
+    again = study("run", path, "--out", out, "--set", *fewer)
+    assert again.stdout.count("left: 0 networks") == 2
+    pd.testing.assert_frame_equal(read_rows(out / "linear"), linear)
+    numbers = [folder / "analysis.json" for folder in (out, out / "linear")]
+    before = [number.read_text() for number in numbers]
+    for number in numbers:
+        number.unlink()
+    assert study_here("analyse", out).returncode == 0
+    assert [number.read_text() for number in numbers] == before
+    page = study_here("report", out)
+    assert page.returncode == 0, page.stderr
+    for name in ("figure_2", "figure_5", "figure_14", "scatter"):
+        assert (out / "figures" / f"{name}.svg").exists()
+    shutil.rmtree(out / "linear")
+    shutil.copytree(out / "rows", out / "linear" / "rows")
+    mixed = study_here("report", out)
+    assert (mixed.returncode, mixed.stderr.count("\n")) == (2, 1)
+    assert "holds rows of other networks than linear ones" in mixed.stderr
 
 
 def test_shares_have_wilson_intervals() -> None:

@@ -13,7 +13,7 @@ from study.memory import check_memory, parts_of
 from study.plan import Plan, make_plan
 from study.scan.space import corners, make_scan
 from study.sweep import SweepError
-from study.sweep_file import parse_sweep
+from study.sweep_file import load_sweep, parse_sweep
 from tests.study.conftest import ROOT, SMALL
 
 
@@ -28,7 +28,7 @@ def plan_of(block: int = 1, **settings: Any) -> Plan:
 PEAK = """
 import json, resource, sys
 from study.plan import make_plan
-from study.sweep_file import parse_sweep
+from study.sweep_file import load_sweep, parse_sweep
 from study.launch import kind_of
 from study.threads import threads
 raw, warm = json.loads(sys.argv[1]), json.loads(sys.argv[2])
@@ -92,6 +92,6 @@ def test_workers_share_the_machine() -> None:
 
 def test_the_sweeps_of_this_project_fit_a_small_machine() -> None:
     for path in sorted((ROOT / "sweeps").glob("*.yaml")):
-        sweep = parse_sweep(yaml.safe_load(path.read_text()))
+        sweep = load_sweep(path)
         plan = make_plan(sweep) if sweep.scan is None else Plan(sweep, corners(make_scan(sweep)), ())
         check_memory(plan, 2, available=8e9)

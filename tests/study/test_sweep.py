@@ -70,6 +70,13 @@ WRONG = {
     "settings.snapshots=1": ["settings.snapshots = 1", "greater than or equal to 2"],
     "grid.keep_seeds=[[1]]": ["grid.keep_seeds", "unknown axis"],
     "compute.block=0": ["compute.block = 0", "greater than or equal to 1"],
+    "linear=linear.yaml": ["linear = 'linear.yaml'"],
+    "linear.seeds=0": ["linear.seeds = 0", "count from 1 to 1,000,000"],
+    "linear.sedes=3": ["linear.sedes", "unknown field", "allowed: name, description, seeds"],
+    "linear.compute.blok=3": ["linear.compute.blok", "allowed: block"],
+    "linear.cells.source.steps=0": ["linear.cells.source.steps = 0", "greater than or equal to 1"],
+    "linear.network=multitask": ["linear.network = 'multitask'", "must be 'linear'"],
+    "linear.linear={name: l, network: linear, cells: {a: {}}}": ["linear.linear", "not allowed with network 'linear'"],
     "seeds=[": ["not valid YAML"],
     "seeds": ["expected key=value"],
     "name.x.y=1": ["there is no"],
@@ -112,6 +119,23 @@ def test_files_that_are_no_sweeps_are_refused(tmp_path: Path) -> None:
         load_sweep(path)
     with pytest.raises(SweepError, match="cannot be read"):
         load_sweep(tmp_path / "missing.yaml")
+
+
+def test_the_linear_networks_that_run_along_are_named_by_a_file_of_the_same_folder(tmp_path: Path) -> None:
+    plan = make_plan(load_sweep(PAPER, ("seeds=2", "linear.seeds=3")))
+    assert plan.linear is not None
+    assert plan.linear.sweep == load_sweep(ROOT / "sweeps" / "linear.yaml", ("seeds=3",))
+    assert parse_sweep(plan.sweep.model_dump(mode="json")) == plan.sweep  # a stored sweep needs no other file
+    path = tmp_path / "sweep.yaml"
+    for name in ("../linear.yaml", str(ROOT / "sweeps" / "linear.yaml"), "linear", "..", ""):
+        path.write_text(SMALL + f"linear: '{name}'\n")
+        with pytest.raises(SweepError, match=r"linear = '.*': must name a \.yaml file of the same folder"):
+            load_sweep(path)
+    path.write_text(SMALL + "linear: missing.yaml\n")
+    with pytest.raises(SweepError, match=r"missing\.yaml: cannot be read"):
+        load_sweep(path)
+    with pytest.raises(SweepError, match="linear: not allowed beside scan"):
+        make_scan(load_sweep(ROOT / "sweeps" / "scan_quick.yaml", ("linear={name: l, network: linear, cells: {a: {}}}",)))
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "sweeps").glob("*.yaml")), ids=lambda p: p.stem)
