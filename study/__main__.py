@@ -7,7 +7,7 @@ import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from rich.console import Console
 
@@ -19,6 +19,7 @@ from study.storage import StorageError, location
 REFUSED, FAILED = 2, 1
 BENCH_NAMES = ("train", "entk", "silhouette", "analysis", "flow", "scale", "fused", "path", "predictors", "scan", "sweep")
 MODES = ("offline", "online", "disabled")  # of Weights & Biases
+PLAIN = argparse.RawDescriptionHelpFormatter
 
 
 class _Parser(argparse.ArgumentParser):
@@ -30,11 +31,19 @@ class _Parser(argparse.ArgumentParser):
 
 
 def _parser() -> argparse.ArgumentParser:
-    plain = argparse.RawDescriptionHelpFormatter
-    parser = _Parser("python -m study", description=DESCRIPTION, epilog=EXAMPLES, formatter_class=plain)
+    parser = _Parser("python -m study", description=DESCRIPTION, epilog=EXAMPLES, formatter_class=PLAIN)
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for add in (
+        _add_study, _add_network, _add_statistics, one_step.add_command, chaos.add_command, dashboard.add_command,
+        scan.add_command, _add_bench,
+    ):  # fmt: skip
+        add(commands)
+    return parser
 
-    run = commands.add_parser("run", formatter_class=plain, help="run a sweep, or go on with it", description=RUN)
+
+def _add_study(commands: Any) -> None:
+    """Commands on a whole study."""
+    run = commands.add_parser("run", formatter_class=PLAIN, help="run a sweep, or go on with it", description=RUN)
     run.add_argument("sweep", type=Path, metavar="SWEEP.yaml")
     run.add_argument(
         "--out", type=location, metavar="DIR",
@@ -51,7 +60,7 @@ def _parser() -> argparse.ArgumentParser:
     )
 
     analyse = commands.add_parser(
-        "analyse", formatter_class=plain, help="rebuild every table from the rows of a folder", description=ANALYSE
+        "analyse", formatter_class=PLAIN, help="rebuild every table from the rows of a folder", description=ANALYSE
     )
     analyse.add_argument("out", type=location, metavar="DIR")
     analyse.add_argument(
@@ -60,7 +69,7 @@ def _parser() -> argparse.ArgumentParser:
     analyse.add_argument("--wandb", choices=MODES, help="Weights & Biases (default: disabled if `run` had it so, else offline)")
 
     page = commands.add_parser(
-        "report", formatter_class=plain, help="one self-contained HTML page with every figure and table", description=REPORT
+        "report", formatter_class=PLAIN, help="one self-contained HTML page with every figure and table", description=REPORT
     )
     page.add_argument("out", type=location, metavar="DIR")
     page.add_argument(
@@ -69,8 +78,11 @@ def _parser() -> argparse.ArgumentParser:
         help="for figures of a single contrast (default: the primary comparison's, else the first)",
     )
 
+
+def _add_network(commands: Any) -> None:
+    """Commands on single networks of a study."""
     export = commands.add_parser(
-        "export", formatter_class=plain, help="one network's weights and data as .npz", description=EXPORT
+        "export", formatter_class=PLAIN, help="one network's weights and data as .npz", description=EXPORT
     )
     export.add_argument("out", type=location, metavar="DIR")
     export.add_argument("--cell", required=True, metavar="NAME")
@@ -79,7 +91,7 @@ def _parser() -> argparse.ArgumentParser:
     export.add_argument("--to", required=True, type=Path, metavar="FILE.npz")
 
     attribute = commands.add_parser(
-        "attribute", formatter_class=plain, help="which training patterns moved which outputs", description=ATTRIBUTE
+        "attribute", formatter_class=PLAIN, help="which training patterns moved which outputs", description=ATTRIBUTE
     )
     attribute.add_argument("study", type=Path, metavar="DIR|SWEEP.yaml")
     attribute.add_argument("--cell", required=True, nargs="+", metavar="NAME", help="one or more, traced side by side")
@@ -91,31 +103,30 @@ def _parser() -> argparse.ArgumentParser:
     )
     attribute.add_argument("--workers", type=int, default=2, metavar="N", help="processes, one network each (default: 2)")
 
+
+def _add_statistics(commands: Any) -> None:
+    """Commands on the statistics, without a study."""
     power = commands.add_parser(
-        "power", formatter_class=plain, help="how many pairs an interval of some width needs", description=POWER
+        "power", formatter_class=PLAIN, help="how many pairs an interval of some width needs", description=POWER
     )
     power.add_argument("--r", type=float, default=0.0, help="the correlation that is expected (default: 0, the widest)")
     power.add_argument("--width", type=float, required=True, help="width of the 95 %% interval, upper minus lower end")
 
     calibrate = commands.add_parser(
-        "calibrate", formatter_class=plain, help="what the statistics do on simulated pairs", description=CALIBRATE
+        "calibrate", formatter_class=PLAIN, help="what the statistics do on simulated pairs", description=CALIBRATE
     )
     calibrate.add_argument("--out", type=Path, default=Path("results/calibration"), metavar="DIR")
     calibrate.add_argument(
         "--repetitions", type=int, default=1000, metavar="N", help="simulated studies per setting (default: 1000)"
     )
 
-    one_step.add_command(commands)
-    chaos.add_command(commands)
-    dashboard.add_command(commands)
-    scan.add_command(commands)
 
+def _add_bench(commands: Any) -> None:
     bench = commands.add_parser(
-        "bench", formatter_class=plain, help="measure speed against a named baseline in the same run", description=BENCH
+        "bench", formatter_class=PLAIN, help="measure speed against a named baseline in the same run", description=BENCH
     )
     bench.add_argument("name", choices=BENCH_NAMES)
     bench.add_argument("--json", type=Path, metavar="FILE", help="also write the numbers to FILE")
-    return parser
 
 
 def _one_set_each(arguments: Sequence[str]) -> list[str]:

@@ -76,6 +76,6 @@ fused       a gradient step by torch operations, torch.compile and numba: would 
 scan        does a guided scan find the front of a grid with half of its cells? (4 minutes of CPU)
 predictors  cost of every predictor at t = 0 in gradient steps, and the regressions against a dense solution
 sweep       what a study of 64 cells costs beyond its training; 10 to 10,000 simulated trials, memory of every process;
-            what a million networks would take and which limit comes first (half an hour)
+            what a million networks would take and which limit comes first (25 minutes)
 path        path-integrated eNTK: completeness and cost of each rule, and what thinning costs (6 minutes of CPU)
 analysis    a full analysis of 400 pairs, 10 predictors, 2 phases, 10,000 resamples"""
