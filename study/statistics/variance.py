@@ -32,8 +32,10 @@ DESIGNS = {
 
 
 def design_of(frame: pd.DataFrame) -> str:
-    """`per_seed`, `fixed`, `crossed`, or `mixed` where cells differ in it, from the seeds in the rows."""
-    designs = {_design_of_cell(part) for _, part in frame.groupby("cell")}
+    """`per_seed`, `fixed`, `crossed`, or `mixed` where cells differ in it, from the seeds in the rows. A cell of one network
+    could be of any, so it has no say beside others."""
+    cells = [part for _, part in frame.groupby("cell")]
+    designs = {_design_of_cell(part) for part in [c for c in cells if len(c) > 1] or cells}
     return designs.pop() if len(designs) == 1 else "mixed"
 
 

@@ -112,3 +112,5 @@ def test_pairs_of_cells_on_drawn_data_are_one_stratum_also_beside_cells_on_fixed
     assert design_of(frame) == "mixed"
     assert design_of(frame[frame["cell"].str.startswith("d")]) == "per_seed"
     assert design_of(frame[frame["cell"].str.startswith("f")]) == "fixed"
+    alone = frame[frame["cell"].str.startswith("d")].head(1).assign(cell="alone")
+    assert design_of(pd.concat([frame[frame["cell"].str.startswith("d")], alone])) == "per_seed"
