@@ -183,10 +183,9 @@ def _run(options: argparse.Namespace, console: Console) -> int:
 
 
 def _analyse(options: argparse.Namespace, console: Console) -> int:
-    from study.folder import FILE, LINEAR, stored_plan
+    from study.folder import linear_part, stored_plan
     from study.plan import make_plan
     from study.run import report
-    from study.storage import exists
     from study.sweep import with_tracking
     from study.sweep_file import load_sweep
 
@@ -196,8 +195,10 @@ def _analyse(options: argparse.Namespace, console: Console) -> int:
     if tracked is not None and (options.wandb or tracked.wandb.mode == "online"):
         # A folder, perhaps someone else's, does not decide what leaves this machine.
         tracked = with_tracking(tracked, options.wandb or "offline")
-    if stored is not None and stored.linear is not None and tracked is not None and exists(options.out / LINEAR / FILE):
-        report(stored.linear, options.out / LINEAR, console, tracked.linear)
+    if (part := linear_part(options.out)) is not None:
+        along = stored_plan(part)
+        joined = along.sweep.model_copy(update={"wandb": tracked.wandb}) if along and tracked else None
+        report(along, part, console, joined)
     report(plan, options.out, console, tracked)
     return 0
 

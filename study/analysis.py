@@ -42,7 +42,7 @@ from study.statistics.variance import DESIGNS, decompose, design_of
 from study.statistics.verdicts import CLAIMS, judge
 from study.sweep import Primary
 
-SCHEMA = 3
+SCHEMA = 4
 SIGN_FLIP = "sign flips of seeds"
 PERMUTED = "permutations of seeds"
 PERMUTED_STATISTICS = ("centred", "within_first", "within_second")

@@ -23,6 +23,17 @@ def claim(out: Location, sweep: Sweep) -> None:
     Raises:
         SweepError: the folder holds another configuration (with the first difference), foreign rows, or cannot be made.
     """
+    check_claim(out, sweep)
+    try:
+        write_bytes(out / FILE, (sweep.model_dump_json(indent=1) + "\n").encode(), FIRST_SECONDS)
+    except StorageError as error:
+        raise SweepError(str(error)) from None
+    except OSError as error:
+        raise SweepError(f"{out}: cannot be used as --out ({error.strerror})") from None
+
+
+def check_claim(out: Location, sweep: Sweep) -> None:
+    """Refuse a folder that cannot be this sweep's, as `claim` does, without writing its sweep into it."""
     try:
         if isinstance(out, Path):
             out.mkdir(parents=True, exist_ok=True)
@@ -33,11 +44,26 @@ def claim(out: Location, sweep: Sweep) -> None:
                 raise SweepError(f"{out}: holds another configuration ({_difference(there, here)}); choose another --out")
         elif files(out / "rows", ".parquet"):
             raise SweepError(f"{out}: has rows but no {FILE}, so they cannot be told to belong here; choose another --out")
-        write_bytes(out / FILE, (sweep.model_dump_json(indent=1) + "\n").encode(), FIRST_SECONDS)
     except StorageError as error:
         raise SweepError(str(error)) from None
     except OSError as error:
         raise SweepError(f"{out}: cannot be used as --out ({error.strerror})") from None
+
+
+def linear_part(out: Location) -> Location | None:
+    """Where a study's folder holds rows of linear networks that ran along; None where it holds none.
+
+    Raises:
+        SweepError: a link would lead out of the folder.
+    """
+    if isinstance(out, Path):
+        check_links(out)
+    part = out / LINEAR
+    if not files(part / "rows", ".parquet"):
+        return None
+    if isinstance(part, Path):
+        check_links(part)
+    return part
 
 
 def check_links(out: Path) -> None:

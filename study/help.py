@@ -26,12 +26,14 @@ exit status: 0 done; 2 refused before any work, with one line that says why; 1 a
 RUN = """\
 Train and measure every network of a sweep under Ray Tune, many seeds per trial, then print the tables.
 Ctrl-C stops it; the same command goes on where it stopped. Finished networks are never computed again.
+Where a sweep has linear networks run along (`linear: linear.yaml`), they come first and go to DIR/linear.
 A folder belongs to one configuration: another one is refused. compute.* and wandb.* may change freely."""
 
 ANALYSE = """\
 Rebuild analysis.json, analysis.csv and the printed tables from DIR/rows/**/*.parquet. Works on any folder with
 such rows: they need cell, seed, silhouette_<estimator> and loss_<phase>_test or loss_<phase>_unseen. Where they have
-predictor_<phase>_<name>, every predictor is ranked against a little training (ranking.csv)."""
+predictor_<phase>_<name>, every predictor is ranked against a little training (ranking.csv). Of linear networks that ran
+along, DIR/linear is analysed too."""
 
 REPORT = """\
 Write DIR/report.html (one file, no network, for desktop, phone and print) and DIR/figures/*.svg, *.png: everything that

@@ -141,7 +141,7 @@ def make_plan(sweep: Sweep) -> Plan:
     by_name = {cell.name: cell for cell in cells}
     contrasts = contrasts_of(sweep, by_name)
     check_primary(sweep, by_name, contrasts)
-    return Plan(sweep, cells, contrasts, None if sweep.linear is None else _linear_plan(sweep.linear))
+    return Plan(sweep, cells, contrasts, None if sweep.linear is None else _linear_plan(sweep, sweep.linear))
 
 
 def planned(sweep: Sweep, out: Location) -> Plan:
@@ -177,12 +177,14 @@ def _check_network(sweep: Sweep) -> None:
         raise SweepError("data = 'crossed': allowed with network 'linear': per_seed, fixed")
 
 
-def _linear_plan(sweep: Sweep) -> Plan:
-    """The plan of what runs along with a sweep of multitask networks."""
-    if sweep.network != "linear":
-        raise SweepError(f"linear.network = {sweep.network!r}: must be 'linear'")
+def _linear_plan(sweep: Sweep, linear: Sweep) -> Plan:
+    """The plan of what runs along with a sweep of multitask networks; its runs in W&B go where those of the sweep go."""
+    if linear.network != "linear":
+        raise SweepError(f"linear.network = {linear.network!r}: must be 'linear'")
+    if linear.scan is not None:
+        raise SweepError("linear.scan: not allowed, a scan takes multitask networks")
     try:
-        return make_plan(sweep)
+        return make_plan(linear.model_copy(update={"wandb": sweep.wandb}))
     except SweepError as error:
         raise SweepError(f"linear.{error}") from None
 

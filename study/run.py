@@ -7,6 +7,7 @@ import socket
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from study.candidates import has_predictors
 from study.checkpoint import clear
 from study.comparisons import contrasts_of_rows, phases_of, predictors_of
 from study.cost import reference_seconds, steps_of_reference
-from study.folder import LINEAR, check_links, claim
+from study.folder import LINEAR, check_claim, check_links, claim
 from study.linear_analysis import is_linear
 from study.lock import driving
 from study.memory import check_memory
@@ -32,7 +33,7 @@ from study.provenance import provenance
 from study.rows import RowsError, finished, read_rows
 from study.sheets import Sheet, print_sheet
 from study.statistics.power import expected_width
-from study.storage import Location, as_folder, local_folder
+from study.storage import Location, as_folder, exists, local_folder
 from study.sweep import Sweep, SweepError, Tracking
 from study.threads import threads
 from study.tracking_analysis import log_analysis
@@ -159,21 +160,43 @@ def run(plan: Plan, out: Location, tracking: Tracking, address: str | None, cons
         RowsError: rows of the folder cannot be read.
     """
     parts = [(plan, out), *([(plan.linear, out / LINEAR)] if plan.linear else [])]
-    for part, _ in parts:
-        check_resources(part, address)
+    _check_parts(parts, address)
     with ExitStack() as held:
         drivers = []
         for part, place in parts:
             drivers.append(held.enter_context(driving(place)))
+            check_claim(place, part.sweep)
+        for part, place in parts:
             claim(place, part.sweep)
             print_plan(console, part, place, address)
+        status = 0
         for (part, place), driver in reversed(list(zip(parts, drivers, strict=True))):  # the main tables come last
-            if status := _run(part, place, tracking, address, console, driver):
-                return status
-    return 0
+            if part is not plan and exists(place / "analysis.json") and not part.blocks(finished(place)):
+                continue  # `analyse` prints its tables again
+            ended = _run(part, place, tracking, address, console, driver)
+            status = max(status, ended.status)
+            if ended.interrupted and part is not plan:
+                return 1
+    return status
 
 
-def _run(plan: Plan, out: Location, tracking: Tracking, address: str | None, console: Console, driver: str) -> int:
+def _check_parts(parts: Sequence[tuple[Plan, Location]], address: str | None) -> None:
+    for plan, place in parts:
+        try:
+            check_resources(plan, address)
+        except SweepError as error:
+            raise SweepError(f"{LINEAR}.{error}" if place != parts[0][1] else str(error)) from None
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How the run of one part of a study ended: its exit status, and whether the user stopped it."""
+
+    status: int
+    interrupted: bool = False
+
+
+def _run(plan: Plan, out: Location, tracking: Tracking, address: str | None, console: Console, driver: str) -> Ended:
     from study.launch import launch  # late: importing Ray takes seconds that a refused run need not spend
 
     start = time.monotonic()
@@ -185,11 +208,11 @@ def _run(plan: Plan, out: Location, tracking: Tracking, address: str | None, con
     if done < plan.networks:
         state = "Stopped" if outcome.interrupted else "Not complete"
         console.print(f"{state}: {done} of {plan.networks} networks are finished; the same command goes on from there.")
-        return 1
+        return Ended(1, outcome.interrupted)
     clear(out)
     report(plan, out, console, plan.sweep.model_copy(update={"wandb": tracking}))
     console.print(f"Done in {duration(time.monotonic() - start)}.", highlight=False)
-    return 0
+    return Ended(0, outcome.interrupted)
 
 
 def analysed(frame: pd.DataFrame, plan: Plan | None, out: Location) -> dict[str, Any]:

@@ -280,7 +280,7 @@ class Sweep(_Strict):
     contrasts: dict[Name, ContrastSpec] = Field(default_factory=dict)
     primary: Primary | None = None
     scan: ScanSpec | None = None  # in place of cells and grid
-    linear: Sweep | None = None  # of linear networks, run along in a folder of its own; a file names another file instead
+    linear: Sweep | None = None  # of linear networks, run along, tracked as this one; a file may name another file instead
     compute: Compute = Compute()
     wandb: Tracking = Tracking()
 
@@ -291,6 +291,5 @@ class Sweep(_Strict):
 
 
 def with_tracking(sweep: Sweep, mode: str) -> Sweep:
-    """The sweep with another mode of W&B, and so what runs along with it."""
-    linear = None if sweep.linear is None else with_tracking(sweep.linear, mode)
-    return sweep.model_copy(update={"wandb": sweep.wandb.model_copy(update={"mode": mode}), "linear": linear})
+    """The sweep with another mode of W&B."""
+    return sweep.model_copy(update={"wandb": sweep.wandb.model_copy(update={"mode": mode})})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from importlib.metadata import PackageNotFoundError, files
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,7 @@ from study.sweep import (
 
 LARGEST_FILE = 1_000_000  # bytes; a list of 100,000 seeds fits
 MOST_DIGITS = 30
+ALONG = "must be a sweep of linear networks, or the name of a .yaml file of the same folder that holds one"
 
 
 class _UniqueKeyLoader(yaml.SafeLoader):
@@ -77,6 +79,13 @@ def _model_at(location: tuple[int | str, ...], model: type[BaseModel]) -> type[B
     return inner.get(names[0], model)
 
 
+def _shown(value: Any) -> str:
+    try:
+        return repr(value)
+    except RecursionError:
+        return "what is nested too deeply"
+
+
 def one_line(error: ValidationError, prefix: str = "", model: type[BaseModel] | None = None) -> str:
     """The first problem of a pydantic error as `field = value: what is allowed`."""
     problem, model = error.errors()[0], model or Sweep
@@ -89,7 +98,9 @@ def one_line(error: ValidationError, prefix: str = "", model: type[BaseModel] | 
         problem["msg"] = "must be letters and digits, with _ . , = + or - between (phases: lower case, digits and _)"
     if prefix and not problem["loc"]:  # of several fields together: the text names them
         return f"{prefix}.{problem['msg'].removeprefix('Value error, ')}"
-    value = repr(problem["input"])
+    value = _shown(problem["input"])
+    if problem["loc"][-1:] == ("linear",):
+        problem["msg"] = ALONG
     text = problem["msg"].removeprefix("Value error, ").replace("Input should", "must").replace("Tuple should", "must")
     return " ".join(f"{field} = {value if len(value) <= 60 else value[:57] + '...'}: {text}".split())
 
@@ -185,11 +196,21 @@ def find_sweep(path: Path) -> Path:
     return next((candidate for candidate in candidates if candidate.is_file()), path)
 
 
-def _along(path: Path, name: str) -> Any:
-    """What the file says that a sweep names as its `linear`: one of the same folder."""
-    if Path(name).name != name or not name.endswith(".yaml"):
-        raise SweepError(f"{path}: linear = {name!r}: must name a .yaml file of the same folder, such as linear.yaml")
-    return _yaml(read_text(path.with_name(name)), name)
+def _include(raw: Any, path: Path) -> None:
+    """Put what the file says that a sweep names as its `linear`, one of the same folder, in the place of its name.
+
+    Raises:
+        SweepError: the name is not that of such a file, or the file cannot be read.
+    """
+    if not isinstance(raw, dict) or not isinstance(raw.get("linear"), str):
+        return
+    name = raw["linear"]
+    if not re.fullmatch(r"\w[\w.-]*\.yaml", name):
+        raise SweepError(f"{path}: linear = {name[:60]!r}: {ALONG}")
+    try:
+        raw["linear"] = _yaml(read_text(path.with_name(name)), str(path.with_name(name)))
+    except SweepError as error:
+        raise SweepError(f"{path}: linear = {name!r}: {error}") from None
 
 
 def load_sweep(path: Path, assignments: tuple[str, ...] = ()) -> Sweep:
@@ -200,8 +221,8 @@ def load_sweep(path: Path, assignments: tuple[str, ...] = ()) -> Sweep:
     """
     found = find_sweep(path)
     raw = _yaml(read_text(found), str(path))
-    if isinstance(raw, dict) and isinstance(raw.get("linear"), str):
-        raw["linear"] = _along(found, raw["linear"])
+    _include(raw, found)
     for assignment in assignments:
         _put(raw, assignment)
+        _include(raw, found)
     return parse_sweep(raw, str(path))

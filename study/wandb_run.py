@@ -49,6 +49,20 @@ def attempt(folder: Path, tracking: Tracking, log: Callable[[str], None]) -> str
 
 
 @contextmanager
+def _own_folders(home: Path) -> Iterator[None]:
+    """Tables that wait to be synced, and caches, below `home` unless the user's environment says otherwise; only meanwhile,
+    because what this process starts inherits its environment and may log runs of another study."""
+    ours = {"WANDB_DATA_DIR": str(home), "WANDB_CACHE_DIR": str(home / "cache")}
+    ours = {name: place for name, place in ours.items() if name not in os.environ}
+    os.environ.update(ours)
+    try:
+        yield
+    finally:
+        for name in ours:
+            os.environ.pop(name, None)
+
+
+@contextmanager
 def started(folder: Path, tracking: Tracking, mode: Any, **what: Any) -> Iterator[Any]:
     """A run that is finished at the end.
 
@@ -56,22 +70,22 @@ def started(folder: Path, tracking: Tracking, mode: Any, **what: Any) -> Iterato
         folder: on this machine, for the files of W&B.
         what: the run's own name, group, configuration and so on, for `wandb.init`.
     """
+    folder = folder.resolve()
     folder.mkdir(parents=True, exist_ok=True)
-    os.environ.setdefault("WANDB_DATA_DIR", str(folder / "wandb"))
-    os.environ.setdefault("WANDB_CACHE_DIR", str(folder / "wandb" / "cache"))
-    import wandb  # imported late: it reads the environment, and costs a second that an untracked study saves
+    with _own_folders(folder / "wandb"):
+        import wandb  # imported late: it reads the environment, and costs a second that an untracked study saves
 
-    run = wandb.init(
-        project=tracking.project,
-        entity=tracking.entity,
-        dir=str(folder),
-        mode=mode,
-        reinit="create_new",
-        save_code=False,
-        settings=wandb.Settings(silent=True, init_timeout=INIT_TIMEOUT_SECONDS, x_disable_stats=True, console="off"),
-        **what,
-    )
-    try:
-        yield run
-    finally:
-        run.finish()
+        run = wandb.init(
+            project=tracking.project,
+            entity=tracking.entity,
+            dir=str(folder),
+            mode=mode,
+            reinit="create_new",
+            save_code=False,
+            settings=wandb.Settings(silent=True, init_timeout=INIT_TIMEOUT_SECONDS, x_disable_stats=True, console="off"),
+            **what,
+        )
+        try:
+            yield run
+        finally:
+            run.finish()

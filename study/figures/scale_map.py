@@ -112,12 +112,13 @@ def scale_map(study: Study) -> Drawn | Missing:
             texts.append(f"{where}: {min(numbers):.2g} to {max(numbers):.2g}" if numbers else f"{where}: none")
         row[0].set_ylabel(name.replace("_", " "), fontsize="small")
     figure.supxlabel("initial scale", fontsize="medium")
-    sizes = study.rows.groupby("cell").size()
+    sizes = {size for axis, _, part in shown for size in part.groupby([SCALE, axis]).size()}
+    size = " to ".join(f"{number}" for number in sorted({min(sizes), max(sizes)}))
     left = [f"{axis} ({other})" for axis, other, _ in parts[MOST_ROWS:]]
     title = "Initial scale by every other axis, condition level."
     without = f"r over seeds is Pearson's within the cell, needs {FEWEST_PAIRS} networks, and has no interval here. "
     caption = (
-        f"Each square is a cell of {sizes.min()} to {sizes.max()} networks, those that diverged left out. "
+        f"Each square is a cell of {size} networks, those that diverged left out. "
         f"{without if len(kinds) == 3 else ''}{f'Not shown: {listed(left)}. ' if left else ''}{study.source}"
     )
     return Drawn(figure, title, caption, f"{title} {'; '.join(texts)}.")

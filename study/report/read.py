@@ -9,11 +9,11 @@ from typing import Any
 
 from study.analysis import SCHEMA
 from study.figures.study import Study, leading_contrast
-from study.folder import FILE, LINEAR, stored_plan
+from study.folder import FILE, linear_part, stored_plan
 from study.linear_analysis import analyse_linear, is_linear
 from study.rows import RowsError, read_rows
 from study.run import analysed
-from study.storage import Location, files
+from study.storage import Location
 from study.sweep import SweepError
 
 
@@ -22,14 +22,15 @@ def read_studies(out: Location, contrast: str | None = None) -> Study:
 
     Raises:
         RowsError: no usable rows, or nothing to compare.
-        SweepError: a stored sweep is not valid, or there is no such contrast.
+        SweepError: a stored sweep is not valid, there is no such contrast, or a link would lead out of the folder.
     """
+    part = linear_part(out)
     study = read_study(out, contrast)
-    if study.is_linear or not files(out / LINEAR / "rows", ".parquet"):
+    if study.is_linear or part is None:
         return study
-    beside = read_study(out / LINEAR)
+    beside = read_study(part)
     if not beside.is_linear:
-        raise RowsError(f"{out / LINEAR}: holds rows of other networks than linear ones")
+        raise RowsError(f"{part}: holds rows of other networks than linear ones")
     return replace(study, beside=beside)
 
 

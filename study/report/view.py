@@ -178,12 +178,13 @@ def rerun_sheet(study: Study, folder: str = "DIR") -> Sheet:
         dirty = " (it had uncommitted changes)" if commit.endswith("-dirty") else ""
         code = UNKNOWN if commit == UNKNOWN else f"git checkout {commit.removesuffix('-dirty')}"
         rows.append([f"the code that made the rows{dirty}", code])
-    again = f"python -m study run {folder}/sweep.json --out AGAIN"
+    again = f"python -m study run {folder}/sweep.json --out {folder.replace('DIR', 'AGAIN')}"
     if study.plan is None:
         rows.append(["every row", "unknown: the folder holds no sweep.json, its rows were made elsewhere"])
     else:
+        one_seed = f"'seeds=[{first['seed']}]'" + (" linear=null" if study.plan.linear else "")
         one = "one network of each cell" if study.is_linear else "one pair"
-        rows += [["every row", again], [f"{one}, here the first seed", f"{again} --set 'seeds=[{first['seed']}]'"]]
+        rows += [["every row", again], [f"{one}, here the first seed", f"{again} --set {one_seed}"]]
     if study.plan is not None and not study.is_linear:
         export = f"python -m study export {folder} --cell {first['cell']} --seed {first['seed']} --to network.npz"
         rows.append(["weights, data, losses and silhouettes of one network", export])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from pathlib import Path
 
@@ -152,31 +153,80 @@ def test_a_run_goes_through_ray_rows_wandb_tables_and_figures(tmp_path: Path) ->
     assert "linear network" in refused.stderr
 
 
-def test_linear_networks_run_along_with_others_and_are_on_their_page(tmp_path: Path) -> None:
-    out, path = tmp_path / "out", tmp_path / "small.yaml"
-    shutil.copy(LINEAR, tmp_path)
+@pytest.fixture(scope="module")
+def along(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, tuple[str | Path, ...], str]:
+    """The folder of a small study with which linear networks ran along, the command, and what it printed. One linear trial
+    failed at first: where its rows belong was a file."""
+    home = tmp_path_factory.mktemp("along")
+    out, path = home / "out", home / "small.yaml"
+    shutil.copy(LINEAR, home)
     path.write_text(SMALL + "linear: linear.yaml\n")
     fewer = ("linear.seeds=2", "linear.cells={source: null}", "linear.settings.record_every=25", "seeds=4")
-    first = study("run", path, "--out", out, "--set", *fewer)
-    assert first.returncode == 0, first.stdout + first.stderr
-    assert first.stdout.index("Results go to") < first.stdout.index("half-time, theory") < first.stdout.rindex("centred")
+    command = ("run", path, "--out", os.path.relpath(out, ROOT), "--set", *fewer)
+    (out / "linear" / "rows").mkdir(parents=True)
+    (out / "linear" / "rows" / "source").touch()
+    failed = study(*command)
+    assert failed.returncode == 1, failed.stdout + failed.stderr
+    assert "failed: source/0-1" in failed.stdout
+    assert "Not complete: 0 of 2 networks are finished" in failed.stdout
+    assert len(read_rows(out)) == 8  # the others went on
+    assert study_here("analyse", out).returncode == 0
+    (out / "linear" / "rows" / "source").unlink()
+    done = study(*command)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return out, command, done.stdout
+
+
+def test_linear_networks_run_along_in_a_folder_of_their_own(along: tuple[Path, tuple[str | Path, ...], str]) -> None:
+    out, command, printed = along
+    assert printed.index("Results go to") < printed.index("half-time, theory") < printed.rindex("centred")
     rows, linear = read_rows(out), read_rows(out / "linear")
-    assert (set(linear["cell"]), len(linear), "linear" in set(rows["cell"])) == ({"source"}, 2, False)
+    assert (set(linear["cell"]), len(linear), "source" in set(rows["cell"])) == ({"source"}, 2, False)
     assert stored_sweep(out).linear == stored_sweep(out / "linear")
-    again = study("run", path, "--out", out, "--set", *fewer)
+    for home in (out, out / "linear"):  # each part's tables wait for `wandb sync` beside its own runs
+        assert len(list((home / "wandb").glob("offline-run-*"))) > 1
+        assert list((home / "wandb" / "artifacts" / "staging").iterdir())
+    stored = (out / "sweep.json").read_bytes()
+    other = study(*command, "linear.seeds=3")
+    assert (other.returncode, other.stderr.count("\n")) == (2, 1)
+    assert "linear: holds another configuration (seeds.count: 2 there, 3 here)" in other.stderr
+    assert (out / "sweep.json").read_bytes() == stored
+    again = study(*command)
     assert again.stdout.count("left: 0 networks") == 2
     pd.testing.assert_frame_equal(read_rows(out / "linear"), linear)
+
+
+def test_linear_networks_that_ran_along_are_analysed_and_on_the_page(
+    along: tuple[Path, tuple[str | Path, ...], str], tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    shutil.copytree(along[0], out)
+    stored = json.loads((out / "sweep.json").read_text())
+    stored["wandb"]["mode"], stored["linear"]["wandb"]["mode"] = "disabled", "online"
+    for place, sweep in ((out, stored), (out / "linear", stored["linear"])):
+        (place / "sweep.json").write_text(json.dumps(sweep))
+        shutil.rmtree(place / "wandb")
     numbers = [folder / "analysis.json" for folder in (out, out / "linear")]
     before = [number.read_text() for number in numbers]
     for number in numbers:
         number.unlink()
     assert study_here("analyse", out).returncode == 0
     assert [number.read_text() for number in numbers] == before
+    assert not list(out.rglob("offline-run-*"))  # what the study says of W&B holds for its linear networks
     page = study_here("report", out)
     assert page.returncode == 0, page.stderr
     for name in ("figure_2", "figure_5", "figure_14", "scatter"):
         assert (out / "figures" / f"{name}.svg").exists()
-    shutil.rmtree(out / "linear")
+    (out / "linear").rename(tmp_path / "linear")
+    (out / "linear").symlink_to(tmp_path / "linear")
+    for number in (tmp_path / "linear" / "analysis.json", out / "analysis.json"):
+        number.unlink()
+    for name in ("analyse", "report"):
+        refused = study_here(name, out)
+        assert (refused.returncode, refused.stderr.count("\n")) == (2, 1)
+        assert "linear: is a link out of the folder" in refused.stderr
+    assert not (tmp_path / "linear" / "analysis.json").exists()
+    (out / "linear").unlink()
     shutil.copytree(out / "rows", out / "linear" / "rows")
     mixed = study_here("report", out)
     assert (mixed.returncode, mixed.stderr.count("\n")) == (2, 1)

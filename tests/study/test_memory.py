@@ -28,7 +28,7 @@ def plan_of(block: int = 1, **settings: Any) -> Plan:
 PEAK = """
 import json, resource, sys
 from study.plan import make_plan
-from study.sweep_file import load_sweep, parse_sweep
+from study.sweep_file import parse_sweep
 from study.launch import kind_of
 from study.threads import threads
 raw, warm = json.loads(sys.argv[1]), json.loads(sys.argv[2])

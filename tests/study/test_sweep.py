@@ -70,7 +70,12 @@ WRONG = {
     "settings.snapshots=1": ["settings.snapshots = 1", "greater than or equal to 2"],
     "grid.keep_seeds=[[1]]": ["grid.keep_seeds", "unknown axis"],
     "compute.block=0": ["compute.block = 0", "greater than or equal to 1"],
-    "linear=linear.yaml": ["linear = 'linear.yaml'"],
+    "linear=linear.yaml": [],  # fine: it names it already
+    "linear=5": ["linear = 5", "must be a sweep of linear networks, or the name of a .yaml file of the same folder"],
+    "linear=../linear.yaml": ["linear = '../linear.yaml'", "the name of a .yaml file of the same folder"],
+    "linear=nowhere.yaml": ["linear = 'nowhere.yaml'", "nowhere.yaml: cannot be read"],
+    "linear.scan={objectives: [multitasking], space: {bias: [1]}, evaluation_seeds: 9}": ["linear.scan: not allowed"],
+    "data_seeds" + ".a" * 3000 + "=1": ["data_seeds = what is nested too deeply", "must be a count"],
     "linear.seeds=0": ["linear.seeds = 0", "count from 1 to 1,000,000"],
     "linear.sedes=3": ["linear.sedes", "unknown field", "allowed: name, description, seeds"],
     "linear.compute.blok=3": ["linear.compute.blok", "allowed: block"],
@@ -127,13 +132,13 @@ def test_the_linear_networks_that_run_along_are_named_by_a_file_of_the_same_fold
     assert plan.linear.sweep == load_sweep(ROOT / "sweeps" / "linear.yaml", ("seeds=3",))
     assert parse_sweep(plan.sweep.model_dump(mode="json")) == plan.sweep  # a stored sweep needs no other file
     path = tmp_path / "sweep.yaml"
-    for name in ("../linear.yaml", str(ROOT / "sweeps" / "linear.yaml"), "linear", "..", ""):
-        path.write_text(SMALL + f"linear: '{name}'\n")
-        with pytest.raises(SweepError, match=r"linear = '.*': must name a \.yaml file of the same folder"):
+    for name in ("../linear.yaml", str(ROOT / "sweeps" / "linear.yaml"), "linear", "..", "", r"a\0.yaml", r"\ud800.yaml"):
+        path.write_text(SMALL + f'linear: "{name}"\n')
+        with pytest.raises(SweepError, match=r"linear = '.*': must be .* a \.yaml file of the same folder") as refusal:
             load_sweep(path)
-    path.write_text(SMALL + "linear: missing.yaml\n")
-    with pytest.raises(SweepError, match=r"missing\.yaml: cannot be read"):
-        load_sweep(path)
+        assert "\n" not in str(refusal.value)
+    with pytest.raises(SweepError, match=r"linear = 'linear\.yaml': must be a sweep"):
+        parse_sweep(plan.sweep.model_dump(mode="json") | {"linear": "linear.yaml"})  # a stored sweep names no file
     with pytest.raises(SweepError, match="linear: not allowed beside scan"):
         make_scan(load_sweep(ROOT / "sweeps" / "scan_quick.yaml", ("linear={name: l, network: linear, cells: {a: {}}}",)))
 
