@@ -76,10 +76,12 @@ def command(options: argparse.Namespace, console: Console) -> int:
 
 def _print_commands(options: argparse.Namespace, home: Path, console: Console) -> None:
     """The spec, and what to type to publish it: nothing has left the machine yet."""
-    from study.storage import spelled
+    from study.folder import LINEAR
+    from study.storage import local_folder, spelled
 
     elsewhere = [f"--{name} {shlex.quote(value)}" for name in ("entity", "project") if (value := getattr(options, name))]
-    sync = ["wandb sync", *elsewhere, f"{shlex.quote(str(home))}/offline-run-*"]
+    homes = [home, *(part for part in [local_folder(options.out / LINEAR) / "wandb"] if part.exists())]  # of what ran along
+    sync = ["wandb sync", *elsewhere, *(f"{shlex.quote(str(one))}/offline-run-*" for one in homes)]
     where = str(options.out) if isinstance(options.out, Path) else spelled(options.out)
     publish = ["python -m study dashboard", shlex.quote(where), "--publish", *elsewhere]
     if not options.entity:

@@ -181,6 +181,8 @@ def test_linear_networks_run_along_in_a_folder_of_their_own(along: Along) -> Non
     for home in (out, out / "linear"):  # each part's tables wait for `wandb sync` beside its own runs
         assert len(list((home / "wandb").glob("offline-run-*"))) > 1
         assert list((home / "wandb" / "artifacts" / "staging").iterdir())
+    upload = study_here("dashboard", out).stdout
+    assert f"{out}/wandb/offline-run-* {out}/linear/wandb/offline-run-*" in upload
     stored = (out / "sweep.json").read_bytes()
     other = study_here(*command[:3], out, *command[4:], "linear.seeds=3")
     assert (other.returncode, other.stderr.count("\n")) == (2, 1)
