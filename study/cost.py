@@ -19,7 +19,8 @@ from pntk.data import draw_phase_data, pattern_block
 from pntk.network import base_networks
 from pntk.tasks import Environment
 from pntk.training.descent import descend
-from study.plan import Cell, expected_distinct
+from study.curricula import expected_distinct
+from study.plan import Cell
 from study.threads import threads
 
 PROBE_STEPS = 150

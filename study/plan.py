@@ -8,15 +8,15 @@ from typing import Any, Generic
 
 from typing_extensions import TypeVar
 
-from pntk.curriculum import Curriculum, Phase
+from pntk.curriculum import Curriculum
 from pntk.tasks import Environment
 from study.contrasts import Contrast, check_primary, contrasts_of
+from study.curricula import curriculum_of, expected_distinct
 from study.grid import grid_cells, grids_of, some, validated
 from study.linear_settings import LinearCellSpec, LinearSettings
 from study.storage import Location
 from study.sweep import CellSpec, SeedRange, Settings, Sweep, SweepError, seed_list
 
-LARGEST_PATTERN_SET = 2_000_000
 LARGEST_KEPT_SET = 20_000
 MOST_CELLS = 10_000
 MOST_NETWORKS = 5_000_000
@@ -207,7 +207,7 @@ def cell_of(sweep: Sweep, name: str, overrides: dict[str, Any]) -> Cell:
     environment = Environment(settings.stimulus_pools, settings.response_pools, settings.features)
     if settings.curriculum not in sweep.curricula:
         raise SweepError(f"{where}.curriculum = {settings.curriculum!r}: allowed: {some(list(sweep.curricula))}")
-    curriculum = _curriculum(sweep, name, settings, environment)
+    curriculum = curriculum_of(sweep, name, settings, environment)
     if settings.clusters >= min(settings.train_patterns, settings.test_patterns):
         raise SweepError(
             f"{where}.clusters = {settings.clusters}: must be below train_patterns and test_patterns "
@@ -244,16 +244,6 @@ def _check_kept(where: str, cell: Cell) -> None:
         )
 
 
-def expected_distinct(phase: Phase, environment: Environment, size: int) -> float:
-    """How many of `size` independent draws from a phase differ, on average."""
-    total, expected = sum(phase.task_counts), 0.0
-    for count, frequency in enumerate(phase.task_counts, start=1):
-        if frequency > 0:
-            patterns = environment.pattern_count(count)
-            expected += patterns * (1 - (1 - frequency / total / patterns) ** size)
-    return expected
-
-
 def draws_of(sweep: Sweep, seeds: Any, data: str | None = None, data_seeds: Any = None) -> tuple[Draw, ...]:
     """The networks that seeds stand for in the sweep's design, or in a design of the cell's own."""
     design = data or sweep.data
@@ -266,40 +256,3 @@ def draws_of(sweep: Sweep, seeds: Any, data: str | None = None, data_seeds: Any 
     if design == "per_seed":
         return tuple(Draw(seed, seed) for seed in seed_list(seeds))
     return tuple(Draw(seed, data_seed) for seed in seed_list(seeds) for data_seed in shared)
-
-
-def _curriculum(sweep: Sweep, name: str, settings: Settings, environment: Environment) -> Curriculum:
-    spec = sweep.curricula[settings.curriculum]
-    phases = []
-    for number, phase in enumerate(spec.phases):
-        where = f"curricula.{settings.curriculum}.phases.{number}"
-        counts = phase.task_counts
-        used = [count for count, frequency in enumerate(counts, start=1) if frequency > 0]
-        if not used:
-            raise SweepError(f"{where}.task_counts = {list(counts)}: at least one frequency must be positive")
-        if used[-1] > environment.most_tasks:
-            raise SweepError(
-                f"{where}.task_counts = {list(counts)}: {used[-1]} simultaneous tasks need {used[-1]} stimulus and response "
-                f"pools; there are {environment.stimulus_pools} and {environment.response_pools}"
-            )
-        patterns = sum(environment.pattern_count(count) for count in used)
-        if patterns > LARGEST_PATTERN_SET:
-            raise SweepError(
-                f"{where}: has {patterns:,} legal patterns, at most {LARGEST_PATTERN_SET:,} are allowed; "
-                "use fewer pools or features"
-            )
-        fewest = min(environment.pattern_count(count) for count in used)
-        if settings.test_draw == "disjoint" and settings.train_patterns >= fewest:
-            raise SweepError(
-                f"cells.{name}.train_patterns = {settings.train_patterns}: with test_draw 'disjoint' it must be below "
-                f"{fewest}, the smallest number of legal patterns with one of the task counts of phase {phase.name!r}"
-            )
-        if phase.batch_size is not None and settings.integrator == "flow":
-            raise SweepError(f"{where}.batch_size = {phase.batch_size}: integrator 'flow' takes the full batch only")
-        if phase.batch_size is not None and phase.batch_size > settings.train_patterns:
-            raise SweepError(
-                f"{where}.batch_size = {phase.batch_size}: must be at most train_patterns ({settings.train_patterns})"
-            )
-        rate = phase.learning_rate or settings.learning_rate
-        phases.append(Phase(phase.name, counts, phase.steps, rate, phase.batch_size))
-    return Curriculum(tuple(phases), spec.cycles)
