@@ -159,8 +159,8 @@ def run(plan: Plan, out: Location, tracking: Tracking, address: str | None, cons
         SweepError: the folder belongs to another configuration, or another driver is at it.
         RowsError: rows of the folder cannot be read.
     """
+    _check(plan, address)
     parts = [(plan, out), *([(plan.linear, out / LINEAR)] if plan.linear else [])]
-    _check_parts(parts, address)
     with ExitStack() as held:
         drivers = []
         for part, place in parts:
@@ -180,12 +180,14 @@ def run(plan: Plan, out: Location, tracking: Tracking, address: str | None, cons
     return status
 
 
-def _check_parts(parts: Sequence[tuple[Plan, Location]], address: str | None) -> None:
-    for plan, place in parts:
+def _check(plan: Plan, address: str | None) -> None:
+    """`check_resources` for the plan and what runs along with it, whose fields are named as the sweep has them."""
+    check_resources(plan, address)
+    if plan.linear is not None:
         try:
-            check_resources(plan, address)
+            check_resources(plan.linear, address)
         except SweepError as error:
-            raise SweepError(f"{LINEAR}.{error}" if place != parts[0][1] else str(error)) from None
+            raise SweepError(f"linear.{error}") from None
 
 
 @dataclass(frozen=True)

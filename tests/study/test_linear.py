@@ -183,6 +183,9 @@ def test_linear_networks_run_along_in_a_folder_of_their_own(along: Along) -> Non
         assert list((home / "wandb" / "artifacts" / "staging").iterdir())
     upload = study_here("dashboard", out).stdout
     assert f"{out}/wandb/offline-run-* {out}/linear/wandb/offline-run-*" in upload
+    large = study_here(*command, "linear.compute.cpus_per_trial=9999")
+    assert (large.returncode, large.stderr.count("\n")) == (2, 1)
+    assert "linear.compute.cpus_per_trial = 9999: this machine has" in large.stderr
     stored = (out / "sweep.json").read_bytes()
     other = study_here(*command[:3], out, *command[4:], "linear.seeds=3")
     assert (other.returncode, other.stderr.count("\n")) == (2, 1)
