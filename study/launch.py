@@ -242,14 +242,16 @@ def quiet() -> None:
 
 def _outcome(grid: Any, blocks: list[Block[Any]], done: set[tuple[str, Draw]]) -> Outcome:
     """What became of the trials; those that Tune never started have no result to speak of, only no rows."""
-    failed, problems = {}, []
+    failed, problems = dict[int, str](), []
     for result in grid:
-        if result.error is not None and result.config is not None:
-            why = str(result.error).strip().splitlines()
-            failed[blocks[result.config["block"]].label] = f"{why[-1]} ({TRIES} tries)"
-        elif (result.metrics or {}).get("failed"):
-            failed[result.metrics["label"]] = result.metrics["failed"]
+        number = (result.config or {}).get("block")
+        if number is not None and result.error is not None:
+            why = str(result.error).strip().splitlines() or [type(result.error).__name__]
+            failed[number] = f"{why[-1]} ({TRIES} tries)"
+        elif number is not None and (result.metrics or {}).get("failed"):
+            failed[number] = result.metrics["failed"]
         if (result.metrics or {}).get("tracking"):
             problems.append(result.metrics["tracking"])
-    unfinished = [b.label for b in blocks if any((b.cell.name, draw) not in done for draw in b.draws)]
-    return Outcome(failed, problems[0] if problems else None, any(label not in failed for label in unfinished))
+    unfinished = [n for n, b in enumerate(blocks) if any((b.cell.name, draw) not in done for draw in b.draws)]
+    named = {blocks[number].label: why for number, why in failed.items()}
+    return Outcome(named, problems[0] if problems else None, any(number not in failed for number in unfinished))

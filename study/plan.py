@@ -71,7 +71,11 @@ class Block(Generic[AnyCell]):
 
     @property
     def label(self) -> str:
-        return f"{self.cell.name}/{self.draws[0].seed}-{self.draws[-1].seed}"
+        """Its cell with its first and last network, with the data seeds where they are not the seeds: no two are alike."""
+        first, last = self.draws[0], self.draws[-1]
+        if all(draw.seed == draw.data_seed for draw in self.draws):
+            return f"{self.cell.name}/{first.seed}-{last.seed}"
+        return f"{self.cell.name}/{first.seed}:{first.data_seed}-{last.seed}:{last.data_seed}"
 
 
 @dataclass(frozen=True)

@@ -14,8 +14,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from ray.tune import Result
 
-from study.plan import make_plan
+from study.launch import _outcome
+from study.plan import Draw, make_plan
 from study.rows import read_rows
 from study.sweep_file import load_sweep
 from study.trial import run_block
@@ -255,6 +257,19 @@ def test_a_run_on_a_cluster_of_two_nodes_that_is_already_there(small_sweep: Path
     finally:
         cluster.stdin.close()
         cluster.wait(timeout=60)
+
+
+def test_blocks_that_never_started_are_not_called_failed() -> None:
+    fields = ("data=crossed", "data_seeds=4", "seeds=1", "compute.block=1", "linear=null")
+    crossed = load_sweep(ROOT / "sweeps" / "paper.yaml", fields)
+    blocks = [block for block in make_plan(crossed).blocks() if block.cell.name == "large"]
+    assert [block.label for block in blocks] == ["large/0-0", "large/0:1-0:1", "large/0:2-0:2", "large/0:3-0:3"]
+    failure = Result({"config": {"block": 2}, "failed": "too large"}, None, None, "")
+    ended = _outcome([failure, Result({"config": {"block": 0}}, None, None, "")], blocks, {("large", Draw(0, 0))})
+    assert ended.failed == {"large/0:2-0:2": "too large"}
+    assert ended.interrupted
+    done = {("large", Draw(0, number)) for number in (0, 1, 3)}
+    assert not _outcome([failure], blocks, done).interrupted
 
 
 @pytest.mark.slow
