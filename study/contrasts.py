@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from study.grid import grid_cells, grids_of, naming_of, some
+from study.grid import grid_cells, grids_of, naming_of, settings_of, some
 from study.sweep import ContrastSpec, PaperValues, Sweep, SweepError
 
 if TYPE_CHECKING:
@@ -94,10 +94,12 @@ def _along_axis(sweep: Sweep, name: str, where: str, cells: dict[str, Cell]) -> 
     if spec.axis not in name_of.usual:
         raise SweepError(f"{where}.axis = {spec.axis!r}: allowed: {some(list(name_of.usual))}")
     values = list(dict.fromkeys(cell.place[spec.axis] for cell in named.values()))
-    ends = [spec.first, spec.second]
+    ends = [_read(sweep, spec.axis, end) for end in (spec.first, spec.second)]
     for end, value in zip(("first", "second"), ends, strict=True):
         if value not in values:
             raise SweepError(f"{where}.{end} = {value!r}: must be a value of grid.{spec.axis}: {some(list(map(str, values)))}")
+    if ends[0] == ends[1]:
+        raise SweepError(f"{where}: compares {spec.axis} = {ends[0]!r} with itself")
     found: dict[str, dict[Any, str]] = {}
     for cell_name, cell in named.items():
         rest = name_of({axis: value for axis, value in cell.place.items() if axis != spec.axis})
@@ -115,6 +117,14 @@ def _along_axis(sweep: Sweep, name: str, where: str, cells: dict[str, Cell]) -> 
     if not contrasts:
         raise SweepError(f"{where}: no two cells of the grids differ in {spec.axis} alone, {ends[0]!r} and {ends[1]!r}")
     return contrasts
+
+
+def _read(sweep: Sweep, axis: str, value: Any) -> Any:
+    """A value read as that of its axis is, where it can be: 1e1 is text in YAML and 10 on an axis of numbers."""
+    try:
+        return getattr(settings_of(sweep, {axis: value}), axis)
+    except SweepError:
+        return value
 
 
 def _pair(where: str, cells: dict[str, Cell], first: Any, second: Any) -> tuple[str, str]:

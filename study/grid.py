@@ -112,7 +112,7 @@ def naming_of(sweep: Sweep, grids: Sequence[Grid]) -> Naming:
     """The names of a sweep's grid cells."""
     axes = list(dict.fromkeys(axis for grid in grids for axis in grid.axes))
     always = frozenset(axis for axis in axes if all(axis in grid.axes for grid in grids))
-    usual = _settings(sweep, {})
+    usual = settings_of(sweep, {})
     return Naming(always, {axis: getattr(usual, axis) for axis in axes})
 
 
@@ -124,7 +124,7 @@ def grid_cells(sweep: Sweep, grids: Sequence[Grid]) -> dict[str, GridCell]:
     """
     name_of, found = naming_of(sweep, grids), dict[str, GridCell]()
     for grid in grids:
-        here = _settings(sweep, grid.fixed)
+        here = settings_of(sweep, grid.fixed)
         elsewhere = {axis: getattr(here, axis) for axis in name_of.usual}
         for values in itertools.product(*grid.axes.values()):
             chosen = dict(zip(grid.axes, values, strict=True))
@@ -141,7 +141,7 @@ def grid_cells(sweep: Sweep, grids: Sequence[Grid]) -> dict[str, GridCell]:
     return found
 
 
-def _settings(sweep: Sweep, overrides: Mapping[str, Any]) -> Any:
+def settings_of(sweep: Sweep, overrides: Mapping[str, Any]) -> Any:
     """The sweep's settings with overrides; a curriculum that is missing is told by the cell that lacks it."""
     linear = sweep.network == "linear"
     values = ({} if linear else {"curriculum": "-"}) | sweep.settings | dict(overrides)
@@ -150,7 +150,7 @@ def _settings(sweep: Sweep, overrides: Mapping[str, Any]) -> Any:
 
 def _difference(sweep: Sweep, one: GridCell, other: GridCell) -> str:
     """The first setting in which two cells of one name differ, or ""."""
-    first, second = (_settings(sweep, cell.overrides) for cell in (one, other))
+    first, second = (settings_of(sweep, cell.overrides) for cell in (one, other))
     for field in type(first).model_fields:
         here, there = getattr(second, field), getattr(first, field)
         if here != there:

@@ -11,6 +11,8 @@ from pntk.predictors.registry import PREDICTORS
 from pntk.structure.silhouette import ESTIMATORS
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.,=+-]*$", max_length=120)]
+# Of a contrast, which along an axis of a grid ends in its place on the others: name[learning_rate=0.01].
+ContrastName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.,=+-]*(\[[A-Za-z0-9_.,=+-]+\])?$", max_length=330)]
 PhaseName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9]*(_[a-z0-9]+)*$", max_length=40)]
 Positive = Annotated[float, Field(gt=0, le=1e9, allow_inf_nan=False)]
 MOST_SEEDS = 1_000_000
@@ -170,7 +172,7 @@ class ContrastSpec(_Strict):
     first: str | int | float | bool | None = None
     second: str | int | float | bool | None = None
     axis: str | None = None
-    pooled: tuple[Name, ...] | None = Field(default=None, min_length=2)
+    pooled: tuple[ContrastName, ...] | None = Field(default=None, min_length=2)
     paper: dict[PhaseName, PaperValues] = Field(default_factory=dict)
     # What first is expected to have against second: in the silhouette, and in the losses of phases. Claims are made of it.
     expect: dict[PhaseName, Literal["higher", "lower"]] = Field(default_factory=dict)
@@ -186,7 +188,7 @@ class ContrastSpec(_Strict):
 class Primary(_Strict):
     """The one comparison named before the run: it needs no correction for the number of comparisons."""
 
-    contrast: Name
+    contrast: ContrastName
     phase: PhaseName
     outcome: Literal["test", "unseen"] = "test"
     estimator: str = "eig"

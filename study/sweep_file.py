@@ -95,7 +95,10 @@ def one_line(error: ValidationError, prefix: str = "", model: type[BaseModel] | 
     if problem["type"] == "missing":
         return f"{field}: missing, but required"
     if problem["type"] == "string_pattern_mismatch":
-        problem["msg"] = "must be letters and digits, with _ . , = + or - between (phases: lower case, digits and _)"
+        problem["msg"] = (
+            "must be letters and digits, with _ . , = + or - between (phases: lower case, digits and _; "
+            "contrasts along an axis: with their place in brackets)"
+        )
     if prefix and not problem["loc"]:  # of several fields together: the text names them
         return f"{prefix}.{problem['msg'].removeprefix('Value error, ')}"
     value = _shown(problem["input"])

@@ -248,6 +248,23 @@ def test_one_grid_names_all_its_axes() -> None:
     assert [contrast.name for contrast in plan.contrasts] == ["c[learning_rate=0.01]", "c[learning_rate=0.03]"]
 
 
+def test_contrasts_along_an_axis_can_be_primary_and_pooled() -> None:
+    raw = gridded("{init_scale: [1, 30], learning_rate: [0.01, 0.03]}")
+    raw["contrasts"]["c"]["second"] = "3e1"  # type: ignore[index]  # as YAML reads 3e1
+    names = ["c[learning_rate=0.01]", "c[learning_rate=0.03]"]
+    raw["contrasts"]["both"] = {"pooled": names}  # type: ignore[index]
+    raw["primary"] = {"contrast": names[1], "phase": "multi", "estimator": "svd_right"}
+    plan = make_plan(parse_sweep(raw))
+    assert [contrast.name for contrast in plan.contrasts] == [*names, "both"]
+    assert plan.contrasts[2].pairs == plan.contrasts[0].pairs + plan.contrasts[1].pairs
+    raw["primary"] = {"contrast": "c", "phase": "multi"}
+    with pytest.raises(SweepError, match=r"primary.contrast = 'c': allowed: c\[learning_rate=0.01\], .*, both"):
+        make_plan(parse_sweep(raw))
+    raw["primary"] = {"contrast": "c[[x]]", "phase": "multi"}
+    with pytest.raises(SweepError, match=r"primary.contrast = 'c\[\[x\]\]': must be letters and digits.*brackets"):
+        make_plan(parse_sweep(raw))
+
+
 @pytest.mark.parametrize(
     ("grid", "parts"),
     [
