@@ -130,7 +130,8 @@ def _read(sweep: Sweep, axis: str, value: Any) -> Any:
 def _pair(where: str, cells: dict[str, Cell], first: Any, second: Any) -> tuple[str, str]:
     for end, name in (("first", first), ("second", second)):
         if name not in cells:
-            raise SweepError(f"{where}.{end} = {name!r}: no such cell; allowed: {some(list(cells))}")
+            text = f'; put it in quotes ("{name}")' if str(name) in cells else f"; allowed: {some(list(cells))}"
+            raise SweepError(f"{where}.{end} = {name!r}: no such cell{text}")
     if first == second:
         raise SweepError(f"{where}: compares the cell {first!r} with itself")
     if not set(cells[first].draws) & set(cells[second].draws):

@@ -5,15 +5,13 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
-from study.sweep import Positive, Seeds
+from study.sweep import Positive, Seeds, Strict
 
 
-class LinearSettings(BaseModel):
+class LinearSettings(Strict):
     """Everything that makes a cell; the defaults are the source study's."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     learning_rate: Positive = 0.2
     steps: int = Field(default=2500, ge=1, le=1_000_000)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
 from pntk.predictors.registry import PREDICTORS
 from pntk.structure.silhouette import ESTIMATORS
@@ -16,7 +17,7 @@ ContrastName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.,=+-]*(\[[
 PhaseName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9]*(_[a-z0-9]+)*$", max_length=40)]
 Positive = Annotated[float, Field(gt=0, le=1e9, allow_inf_nan=False)]
 MOST_SEEDS = 1_000_000
-Frequency = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Frequency = Annotated[float, Field(ge=0, le=1e9, allow_inf_nan=False)]
 
 
 class SweepError(ValueError):
@@ -32,19 +33,31 @@ def plain_line(text: str, most: int = 500) -> str:
     return line if len(line) <= most else line[: most - 3] + "..."
 
 
-class _Strict(BaseModel):
+class Strict(BaseModel):
+    """Unknown fields are refused, and so is where a number is due what Python would take for one: true, false, 1_000."""
+
     model_config = ConfigDict(extra="forbid", frozen=True)
 
+    @field_validator("*", mode="before")
+    @classmethod
+    def _numbers(cls, value: Any, info: ValidationInfo) -> Any:
+        given = value if isinstance(value, (list, tuple)) else [value]
+        if any(isinstance(one, bool) or (isinstance(one, str) and "_" in one) for one in given):
+            due = str(cls.model_fields[info.field_name or ""].annotation)
+            if re.search(r"\b(int|float)\b", due) and not re.search(r"\b(bool|str|SeedRange)\b", due):
+                raise ValueError("must be a number, and true, false and digits with _ between are none")
+        return value
 
-class PhaseSpec(_Strict):
+
+class PhaseSpec(Strict):
     name: PhaseName
     task_counts: tuple[Frequency, ...] = Field(min_length=1)  # relative frequencies of 1, 2, 3, ... tasks at once
     steps: int = Field(ge=1, le=1_000_000_000)
     learning_rate: Positive | None = None  # the cell's learning rate unless given
-    batch_size: int | None = Field(default=None, ge=1)  # full batch unless given
+    batch_size: int | None = Field(default=None, ge=1, le=100_000)  # full batch unless given
 
 
-class CurriculumSpec(_Strict):
+class CurriculumSpec(Strict):
     phases: tuple[PhaseSpec, ...] = Field(min_length=1)
     cycles: int = Field(default=1, ge=1, le=100_000)
 
@@ -57,7 +70,7 @@ class CurriculumSpec(_Strict):
         return phases
 
 
-class Settings(_Strict):
+class Settings(Strict):
     """Everything that makes a cell. A sweep's `settings` are shared by its cells; a cell or a grid axis overrides them."""
 
     curriculum: str
@@ -66,7 +79,7 @@ class Settings(_Strict):
     scaled_layers: Literal["hidden", "output", "both"] = "hidden"
     init_half_width: Positive = 0.1
     hidden_units: int = Field(default=200, ge=1, le=100_000)
-    bias: float = Field(default=-2.0, allow_inf_nan=False)
+    bias: float = Field(default=-2.0, ge=-1e9, le=1e9, allow_inf_nan=False)
     stimulus_pools: int = Field(default=4, ge=1, le=12)
     response_pools: int = Field(default=3, ge=1, le=12)
     features: int = Field(default=3, ge=1, le=64)
@@ -76,7 +89,7 @@ class Settings(_Strict):
     precision: Literal["float32", "float64"] = "float32"
     integrator: Literal["gd", "flow"] = "gd"  # gradient descent, or the gradient flow that small steps approximate
     estimators: tuple[str, ...] = Field(default=tuple(ESTIMATORS), min_length=1)
-    clusters: int = Field(default=12, ge=2)
+    clusters: int = Field(default=12, ge=2, le=100_000)
     kmeans_restarts: int = Field(default=10, ge=1, le=10_000)
     kmeans_random_state: int = Field(default=10, ge=0, lt=2**32 - 1000)
     kmeans_repeats: int = Field(default=0, ge=0, le=1000)  # silhouettes again with other k-means starts: reliability
@@ -84,7 +97,7 @@ class Settings(_Strict):
     predictors: tuple[str, ...] = ()  # at t = 0, beside the silhouettes; `all` for every one there is
     structure_records: int = Field(default=0, ge=0, le=1000)  # log-spaced steps of a phase to measure structure at; 0: none
     structure_estimators: tuple[str, ...] = Field(default=("svd_right",), min_length=1)  # silhouettes at those steps
-    keep_seeds: tuple[Annotated[int, Field(ge=0)], ...] = ()  # keep hidden activity and t = 0 vectors of these seeds
+    keep_seeds: tuple[Annotated[int, Field(ge=0, lt=2**62)], ...] = ()  # keep hidden activity and t = 0 vectors of these seeds
     snapshots: int = Field(default=101, ge=2, le=10_000)  # of hidden activity, evenly spaced in the first phase
 
     @field_validator("predictors", mode="before")
@@ -160,12 +173,12 @@ class CellSpec(Settings):
     data_seeds: Seeds | None = None
 
 
-class PaperValues(_Strict):
-    r20: float | None = Field(default=None, ge=-1, le=1)
-    raw: float | None = Field(default=None, ge=-1, le=1)
+class PaperValues(Strict):
+    r20: float | None = Field(default=None, ge=-1, le=1, allow_inf_nan=False)
+    raw: float | None = Field(default=None, ge=-1, le=1, allow_inf_nan=False)
 
 
-class ContrastSpec(_Strict):
+class ContrastSpec(Strict):
     """Which cells are compared: two cells, or two values of a grid axis (one contrast per combination of the other
     axes that has both), or earlier contrasts pooled."""
 
@@ -185,7 +198,7 @@ class ContrastSpec(_Strict):
         return self
 
 
-class Primary(_Strict):
+class Primary(Strict):
     """The one comparison named before the run: it needs no correction for the number of comparisons."""
 
     contrast: ContrastName
@@ -194,12 +207,12 @@ class Primary(_Strict):
     estimator: str = "eig"
 
 
-class Compute(_Strict):
+class Compute(Strict):
     """How the work is laid out; never changes a result."""
 
-    block: int = Field(default=5, ge=1)  # networks per trial
-    cpus_per_trial: int = Field(default=1, ge=1)
-    checkpoint_seconds: float = Field(default=30.0, ge=0, allow_inf_nan=False)  # of work that a killed trial may lose
+    block: int = Field(default=5, ge=1, le=1_000_000)  # networks per trial
+    cpus_per_trial: int = Field(default=1, ge=1, le=1_000_000)
+    checkpoint_seconds: float = Field(default=30.0, ge=0, le=1e9, allow_inf_nan=False)  # of work that a killed trial may lose
     gpus_per_trial: float = Field(default=0.0, ge=0, le=64, allow_inf_nan=False)
 
     @field_validator("gpus_per_trial")
@@ -210,7 +223,7 @@ class Compute(_Strict):
         return gpus
 
 
-class Tracking(_Strict):
+class Tracking(Strict):
     mode: Literal["offline", "online", "disabled"] = "offline"
     project: str = "pntk"
     entity: str | None = None
@@ -238,7 +251,7 @@ def _read_grid(value: Any) -> Any:
 Grids = Annotated[dict[str, Any] | tuple[dict[str, Any], ...], BeforeValidator(_read_grid)]
 
 
-class AxisRange(_Strict):
+class AxisRange(Strict):
     """A range of a scan's axis, both ends included."""
 
     low: float = Field(allow_inf_nan=False)
@@ -252,7 +265,7 @@ class AxisRange(_Strict):
         return self
 
 
-class ScanSpec(_Strict):
+class ScanSpec(Strict):
     """A search for the settings that are best by some objectives (`study.scan`). The sweep's `seeds` train its points."""
 
     objectives: tuple[Literal["generalisation", "multitasking", "seed_level_r", "crossover"], ...] = Field(min_length=1)
@@ -263,14 +276,15 @@ class ScanSpec(_Strict):
     evaluation_seeds: Seeds  # of the final tables: no point is chosen by them
     confirm: int = Field(default=6, ge=1, le=1000)  # points at most that are trained again on the evaluation seeds
     pruning: bool = True
-    first_seeds: int | None = Field(default=None, ge=2)  # trained before a point may be pruned; half of them unless given
+    # Trained before a point may be pruned; half of them unless given.
+    first_seeds: int | None = Field(default=None, ge=2, le=MOST_SEEDS)
     phase: PhaseName | None = None  # of seed_level_r and crossover; the last unless given
     estimator: str | None = None  # of seed_level_r; the first of the settings unless given
     tolerance: float = Field(default=1.1, gt=1, le=1000, allow_inf_nan=False)  # of crossover: upper end over lower end
     storage: str = ""  # URL of a database, variables of the environment filled in; a journal in the folder unless given
 
 
-class Sweep(_Strict):
+class Sweep(Strict):
     name: Name
     description: str = ""
     seeds: Seeds = SeedRange(0, 10)

@@ -7,10 +7,11 @@ from importlib.metadata import PackageNotFoundError, files
 from pathlib import Path
 from typing import Any
 
-import yaml
 from pydantic import BaseModel, ValidationError
 from pydantic_core import PydanticSerializationError
 
+from study.assignments import put
+from study.plain_yaml import read_yaml
 from study.sweep import (
     AxisRange,
     Compute,
@@ -26,40 +27,7 @@ from study.sweep import (
 )
 
 LARGEST_FILE = 1_000_000  # bytes; a list of 100,000 seeds fits
-MOST_DIGITS = 30
 ALONG = "must be a sweep of linear networks, or the name of a .yaml file of the same folder that holds one"
-
-
-class _UniqueKeyLoader(yaml.SafeLoader):
-    """Safe YAML (plain data, no object tags) that refuses what a sweep never needs and a careless or hostile file has.
-
-    A key given twice would silently drop a cell; aliases can make a small file enormous.
-    """
-
-    def compose_node(self, parent: Any, index: Any) -> Any:
-        if self.check_event(yaml.AliasEvent):
-            event = self.peek_event()
-            raise SweepError(f"alias *{event.anchor} in line {event.start_mark.line + 1}: aliases are not allowed")
-        return super().compose_node(parent, index)
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        seen = set()
-        for key_node, _ in node.value:
-            if not isinstance(key_node, yaml.ScalarNode):
-                raise SweepError(f"line {key_node.start_mark.line + 1}: a key must be text or a number")
-            key = self.construct_object(key_node, deep=True)
-            if key in seen:
-                raise SweepError(f"{key}: given twice in line {node.start_mark.line + 1} and below")
-            seen.add(key)
-        return super().construct_mapping(node, deep)
-
-    def construct_yaml_int(self, node: yaml.ScalarNode) -> int:
-        if len(node.value) > MOST_DIGITS:
-            raise SweepError(f"line {node.start_mark.line + 1}: a number of {len(node.value)} digits")
-        return super().construct_yaml_int(node)
-
-
-_UniqueKeyLoader.add_constructor("tag:yaml.org,2002:int", _UniqueKeyLoader.construct_yaml_int)
 
 
 def _model_at(location: tuple[int | str, ...], model: type[BaseModel]) -> type[BaseModel]:
@@ -104,49 +72,10 @@ def one_line(error: ValidationError, prefix: str = "", model: type[BaseModel] | 
     value = _shown(problem["input"])
     if problem["loc"][-1:] == ("linear",):
         problem["msg"] = ALONG
+    if problem["type"] == "string_type" and isinstance(problem["input"], int | float | None):
+        problem["msg"] += ", and is one in quotes"
     text = problem["msg"].removeprefix("Value error, ").replace("Input should", "must").replace("Tuple should", "must")
     return " ".join(f"{field} = {value if len(value) <= 60 else value[:57] + '...'}: {text}".split())
-
-
-def _put(tree: Any, assignment: str) -> None:
-    """Apply one `--set a.b.0.c=value`; the value is read as YAML.
-
-    Raises:
-        SweepError: no such place, or not of the form key=value.
-    """
-    path, equals, text = assignment.partition("=")
-    if not equals or not path:
-        raise SweepError(f"--set {assignment}: expected key=value, for example seeds=20 or settings.hidden_units=100")
-    value = _yaml(text, f"--set {path}")
-    *parents, last = path.split(".")
-    for part in parents:
-        if isinstance(tree, dict):
-            if tree.get(part) is None:
-                tree[part] = {}
-            tree = tree[part]
-        elif isinstance(tree, list) and part.isdigit() and int(part) < len(tree):
-            tree = tree[int(part)]
-        else:
-            raise SweepError(f"--set {path}: there is no {part} to set a field of")
-    if isinstance(tree, list) and last.isdigit() and int(last) < len(tree):
-        tree[int(last)] = value
-    elif isinstance(tree, dict):
-        tree[last] = value
-    else:
-        raise SweepError(f"--set {path}: there is no {last} to set")
-
-
-def _yaml(text: str, source: str) -> Any:
-    try:
-        return yaml.load(text, Loader=_UniqueKeyLoader)
-    except SweepError as error:
-        raise SweepError(f"{source}: {error}") from None
-    except yaml.YAMLError as error:
-        raise SweepError(f"{source}: not valid YAML: {error}") from None
-    except RecursionError:
-        raise SweepError(f"{source}: not valid YAML: nested too deeply") from None
-    except (ValueError, TypeError, LookupError, AttributeError) as error:  # a date such as 2026-13-40, a tag on the wrong kind
-        raise SweepError(f"{source}: not valid YAML: {error}") from None
 
 
 def parse_sweep(raw: Any, source: str = "sweep") -> Sweep:
@@ -211,7 +140,7 @@ def _include(raw: Any, path: Path) -> None:
     if not re.fullmatch(r"\w[\w.-]*\.yaml", name):
         raise SweepError(f"{path}: linear = {name[:60]!r}: {ALONG}")
     try:
-        raw["linear"] = _yaml(read_text(path.with_name(name)), str(path.with_name(name)))
+        raw["linear"] = read_yaml(read_text(path.with_name(name)), str(path.with_name(name)))
     except SweepError as error:
         raise SweepError(f"{path}: linear = {name!r}: {error}") from None
 
@@ -223,9 +152,9 @@ def load_sweep(path: Path, assignments: tuple[str, ...] = ()) -> Sweep:
         SweepError: the file cannot be read, or the first problem in it, in one line.
     """
     found = find_sweep(path)
-    raw = _yaml(read_text(found), str(path))
+    raw = read_yaml(read_text(found), str(path))
     _include(raw, found)
     for assignment in assignments:
-        _put(raw, assignment)
+        put(raw, assignment)
         _include(raw, found)
     return parse_sweep(raw, str(path))
