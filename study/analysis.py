@@ -41,6 +41,7 @@ from study.statistics.reliability import attenuation_bound, reliability
 from study.statistics.variance import DESIGNS, decompose, design_of
 from study.statistics.verdicts import CLAIMS, judge
 from study.sweep import Primary
+from study.within_cells import STATISTIC, cells_alone, within_entries
 
 SCHEMA = 4
 SIGN_FLIP = "sign flips of seeds"
@@ -153,12 +154,14 @@ def analyse(
 
     Returns:
         plain data, ready for JSON: `results` has one entry per contrast, phase, outcome, predictor and statistic; a value
-        or interval that is missing has its reason.
+        or interval that is missing has its reason. Where no two cells can be compared `results` is empty, and `within` has
+        one entry per cell, phase, outcome and predictor.
     """
     comparisons = comparisons_of(frame, contrasts)
-    outcomes = [outcome for outcome in OUTCOMES if any(c.outcome == outcome for c in comparisons)]
+    alone = [] if comparisons else cells_alone(frame)  # nothing is compared: what seeds say within cells
+    outcomes = [outcome for outcome in OUTCOMES if any(c.outcome == outcome for c in comparisons or alone)]
     primary_key = (primary.contrast, primary.phase, primary.outcome, f"silhouette_{primary.estimator}") if primary else None
-    joint = _joint_permutation(comparisons, np.unique(frame["seed"]), permutation_count, primary_key)
+    joint = _joint_permutation(comparisons or alone, np.unique(frame["seed"]), permutation_count, primary_key)
     results, verdicts = [], []
     leading = _leading_predictor(frame, primary)
     for comparison in comparisons:
@@ -176,7 +179,7 @@ def analyse(
         "resamples": resamples,
         "permutations": permutation_count,
         "primary": dict(zip(("contrast", "phase", "outcome", "predictor"), primary_key, strict=True)) if primary_key else None,
-        "family": sum("p_fwer" in p for p in joint.values()),
+        "family": sum("p_fwer" in p for key, p in joint.items() if comparisons or key[-1] == STATISTIC),
         "leading_predictor": leading,
         "outcomes": outcomes,
         "design": {"name": design, "question": DESIGNS[design]},
@@ -186,8 +189,9 @@ def analyse(
         "verdicts": verdicts,
         "variance": _variance(frame) if design == "crossed" else [],
         "results": results,
+        "within": within_entries(alone, joint, resamples),
         "over_time": over_time(frame, contrasts, resamples),
-        "ranking": ranking(frame, contrasts, leading, costs, permutation_count=permutation_count),
+        "ranking": ranking(frame, contrasts, leading, costs, permutation_count=permutation_count) if comparisons else None,
         "maps": maps(frame, leading, resamples, permutation_count),
     }
 

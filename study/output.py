@@ -43,7 +43,7 @@ def write_analysis(out: Path, analysis: dict[str, Any]) -> list[Path]:
     `maps.csv` and `ranking.csv` where the study has maps and predictors."""
     as_json, as_csv, as_markdown = (out / f"analysis.{kind}" for kind in ("json", "csv", "md"))
     as_json.write_text(json.dumps(analysis, indent=1, allow_nan=False) + "\n", encoding="utf-8")
-    pd.DataFrame(analysis["results"]).to_csv(as_csv, index=False)
+    pd.DataFrame(analysis["results"] or analysis["within"]).to_csv(as_csv, index=False)
     parts = [sentence(analysis), *(markdown(sheet) for sheet in _general(analysis))]
     parts += [*rules(analysis), *notes(analysis), markdown(cell_sheet(analysis))]
     for outcome in analysis["outcomes"]:

@@ -66,7 +66,7 @@ def _sheet(contrast: str, outcome: str, estimator: str, curves: list[Curve]) -> 
 def over_time_notes(analysis: dict[str, Any]) -> list[str]:
     """Until when the correlation can be told from zero, what was left out, and how the band was made."""
     found = analysis.get("over_time")
-    if not found:
+    if not found or not (found["curves"] or found["left_out"]):
         return []
     lines = []
     for curve in found["curves"]:

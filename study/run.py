@@ -218,14 +218,13 @@ def _run(plan: Plan, out: Location, tracking: Tracking, address: str | None, con
 
 
 def analysed(frame: pd.DataFrame, plan: Plan | None, out: Location) -> dict[str, Any]:
-    """The analysis of a folder's rows: the plan's contrasts, or every two cells that share seeds.
+    """The analysis of a folder's rows: the plan's contrasts, or every two cells that share seeds; where there are none,
+    what seeds say within each cell.
 
     Raises:
-        RowsError: nothing to compare, or no column of a predictor or an outcome.
+        RowsError: no column of a predictor or an outcome.
     """
     contrasts = plan.contrasts if plan is not None and plan.contrasts else contrasts_of_rows(frame)
-    if not contrasts:
-        raise RowsError(f"{out}: no two cells share seeds, so there is nothing to compare")
     if not predictors_of(frame) or not phases_of(frame):
         raise RowsError(f"{out}: rows need a column silhouette_<estimator> and one of loss_<phase>_test, loss_<phase>_unseen")
     costs = costs_of(frame, plan, out) if has_predictors(frame) else {}
@@ -239,7 +238,7 @@ def report(plan: Plan | None, out: Location, console: Console, tracked: Sweep | 
         tracked: the sweep whose runs in W&B the analysis joins, as its `wandb` says; None for rows made elsewhere.
 
     Raises:
-        RowsError: no usable rows, or nothing to compare.
+        RowsError: no usable rows, or no column of a predictor or an outcome.
     """
     if isinstance(out, Path):
         check_links(out)

@@ -7,6 +7,7 @@ from typing import Any
 
 from study.sheets import Sheet
 from study.statistics.verdicts import CLAIMS
+from study.within_cells import within_sentence, within_sheet
 
 WIDTH = 190
 Result = dict[str, Any]
@@ -214,6 +215,8 @@ def cell_sheet(analysis: dict[str, Any]) -> Sheet:
 def sentence(analysis: dict[str, Any]) -> str:
     """What the tables show, in one sentence, from the leading estimator on test losses (on unseen
     patterns where there are no others)."""
+    if analysis.get("within"):
+        return within_sentence(analysis)
     wanted, outcome = analysis["leading_predictor"], next(iter(analysis["outcomes"]), "test")
     results = [
         r for r in analysis["results"] if r["outcome"] == outcome and r["predictor"] == wanted and r["value"] is not None
@@ -279,8 +282,9 @@ def sheets(analysis: dict[str, Any], outcome: str, everything: bool) -> Iterator
     Args:
         everything: also what a first reading can do without.
     """
-    if (summary := summary_sheet(analysis, outcome)) is not None:
-        yield summary
+    for overview in (summary_sheet(analysis, outcome), within_sheet(analysis, outcome)):
+        if overview is not None:
+            yield overview
     kinds = [condition_sheet, seed_sheet, replication_sheet, model_sheet] if everything else [seed_sheet, replication_sheet]
     for contrast in analysis["contrasts"]:
         for kind in kinds:

@@ -94,13 +94,15 @@ def figures_of(folder: Path) -> list[Path]:
 
 
 def tables_of(analysis: dict[str, Any]) -> dict[str, Records]:
-    """The tables by name, those with rows: `verdicts`, `correlations` (of a linear study `scores`) and `cells`."""
+    """The tables by name, those with rows: `verdicts`, `correlations` (of a linear study `scores`), `within` where nothing
+    is compared, and `cells`."""
     tables: dict[str, Records] = {"cells": list(_cells(analysis))}
     if analysis.get("network") == "linear":
         tables["scores"] = analysis["results"]
     else:
         tables["verdicts"] = [{name: v[name] for name in v if name != "rule"} for v in analysis["verdicts"]]
         tables["correlations"] = _correlations(analysis)
+        tables["within"] = analysis.get("within", [])
     return {name: records for name, records in tables.items() if records}
 
 
@@ -145,4 +147,7 @@ def numbers_of(analysis: dict[str, Any]) -> dict[str, float]:
         if result["statistic"] in NUMBERS and result["predictor"] == analysis["leading_predictor"]:
             where = f"{result['contrast']}/{result['phase']}/{result['outcome']}"
             numbers[f"{result['statistic']}/{where}"] = result["value"]
+    for entry in analysis.get("within", []):
+        if entry["value"] is not None and entry["predictor"] == analysis["leading_predictor"]:
+            numbers[f"within/{entry['cell']}/{entry['phase']}/{entry['outcome']}"] = entry["value"]
     return numbers

@@ -54,6 +54,9 @@ FIGURES: tuple[Callable[[Study], Drawn | Missing], ...] = (
     figure_15, figure_16, figure_17, figure_18, figure_19, figure_20,
 )  # fmt: skip
 
+# Those that compare cells: a study of a single cell, or of cells that share no seeds, has none.
+COMPARING = (scatter, shift, forest, predictors, ranking, confirmation, pattern_agreement, over_time)
+
 # Those of the linear network: a report of a linear study alone has no others.
 LINEAR = (figure_2, figure_3, figure_4, figure_5, figure_11, figure_12, figure_13, figure_14, half_times)
 
@@ -61,4 +64,5 @@ LINEAR = (figure_2, figure_3, figure_4, figure_5, figure_11, figure_12, figure_1
 def draw_all(study: Study) -> Iterator[tuple[str, Drawn | Missing]]:
     """Every figure by name, one at a time; who takes it closes it."""
     for function in LINEAR if study.is_linear else FIGURES:
-        yield function.__name__, function(study)
+        nothing = not study.contrast and function in COMPARING
+        yield function.__name__, Missing("no two cells of the study are compared") if nothing else function(study)

@@ -28,7 +28,7 @@ def structure(study: Study) -> Drawn | Missing:
     found = study.analysis.get("over_time")
     if not found or not found["cells"]:
         return Missing(NOTHING)
-    compared = [cell for pair in study.analysis["contrasts"][study.contrast] for cell in pair]
+    compared = [cell for pair in study.analysis["contrasts"].get(study.contrast, []) for cell in pair]
     cells = list(dict.fromkeys(course["cell"] for course in found["cells"]))
     cells.sort(key=lambda cell: compared.index(cell) if cell in compared else len(compared))
     shown = cells[: len(CYCLE)]

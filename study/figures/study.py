@@ -52,7 +52,7 @@ class Study:
         rows: one per network, as `study.rows.read_rows` gives them.
         analysis: as `study.analysis.analyse` gives it.
         plan: None for rows made elsewhere.
-        contrast: the contrast that figures of one contrast show; "" for a linear study.
+        contrast: the contrast that figures of one contrast show; "" for a linear study, and where nothing is compared.
         beside: the study of linear networks that ran along with this one.
     """
 
@@ -87,12 +87,17 @@ class Study:
     @cached_property
     def phases(self) -> list[str]:
         """Phases with results, in order."""
-        return list(dict.fromkeys(result["phase"] for result in self.analysis["results"]))
+        return list(dict.fromkeys(result["phase"] for result in self._any_results))
 
     @cached_property
     def predictors(self) -> list[str]:
         """Predictor columns with results, in order."""
-        return list(dict.fromkeys(result["predictor"] for result in self.analysis["results"]))
+        return list(dict.fromkeys(result["predictor"] for result in self._any_results))
+
+    @property
+    def _any_results(self) -> list[dict[str, Any]]:
+        """Those of contrasts, or within cells where nothing is compared."""
+        return self.analysis["results"] or self.analysis.get("within", [])
 
     @property
     def name(self) -> str:
@@ -144,8 +149,8 @@ class Study:
 
 def leading_contrast(analysis: dict[str, Any]) -> str:
     """The contrast that figures of one contrast show unless told otherwise: the primary's where it has results, else the
-    first."""
-    compared = list(dict.fromkeys(result["contrast"] for result in analysis["results"]))
+    first; "" where nothing is compared."""
+    compared = list(dict.fromkeys(result["contrast"] for result in analysis["results"])) or [""]
     leading = analysis["primary"]["contrast"] if analysis["primary"] else compared[0]
     return str(leading if leading in compared else compared[0])
 

@@ -67,7 +67,7 @@ def build_report(out: Location, contrast: str | None, console: Console) -> Locat
         contrast: what figures of a single contrast show; None for the primary comparison's, or the first.
 
     Raises:
-        RowsError: no usable rows, or nothing to compare.
+        RowsError: no usable rows.
         SweepError: a stored sweep is not valid, or there is no such contrast.
     """
     study = read_studies(out, contrast)

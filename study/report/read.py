@@ -21,7 +21,7 @@ def read_studies(out: Location, contrast: str | None = None) -> Study:
     """The study of a folder, with the linear study that ran along with it where there is one.
 
     Raises:
-        RowsError: no usable rows, or nothing to compare.
+        RowsError: no usable rows.
         SweepError: a stored sweep is not valid, there is no such contrast, or a link would lead out of the folder.
     """
     part = linear_part(out)
@@ -52,7 +52,7 @@ def read_study(out: Location, contrast: str | None = None) -> Study:
         analysis = _stored_analysis(out) or analysed(frame, plan, out)
     if contrast is not None and contrast not in analysis["contrasts"]:
         raise SweepError(f"--contrast {contrast}: unknown; allowed: {', '.join(analysis['contrasts'])}")
-    if not analysis["results"]:
+    if not analysis["results"] and not analysis.get("within"):
         raise RowsError(f"{out}: no two cells that are to be compared have rows")
     return Study(out, frame, analysis, plan, contrast or leading_contrast(analysis))
 

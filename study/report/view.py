@@ -16,6 +16,7 @@ from study.sheets import Sheet
 from study.statistics.verdicts import CLAIMS
 from study.sweep import Settings
 from study.tables import cell_sheet, number, p_text, pair_count, sheets, variance_sheet, with_interval
+from study.within_cells import within_sheet
 
 SAID_ONCE = ("phase", "measured in", "final loss of", "pairs")  # of several rows, in the first of them
 
@@ -48,7 +49,10 @@ def verdict_rows(study: Study) -> Sheet | None:
 
 
 def main_sheet(study: Study) -> Sheet:
-    """For the first screen: the source study's statistic, the paper's value, and the seed-level one."""
+    """For the first screen: the source study's statistic, the paper's value, and the seed-level one; where nothing is
+    compared, what seeds say within cells."""
+    if (within := within_sheet(study.analysis, study.outcome)) is not None:
+        return within
     rows = []
     for contrast in study.analysis["contrasts"]:
         for phase in study.phases:
