@@ -86,6 +86,6 @@ def within_sentence(analysis: Mapping[str, Any]) -> str:
     """What a study says in which nothing is compared."""
     entries, cells = analysis["within"], len(analysis["cells"])
     clear = [e for e in entries if e["p_fwer"] is not None and e["p_fwer"] < 0.05]
-    which = "One cell" if cells == 1 else f"{cells} cells of which no two share seeds"
+    which = "One cell" if cells == 1 else f"{cells} cells, of which no two are compared"
     end = f", {len(clear)} of {len(entries)} with a family-wise p below .05" if any(e["p"] is not None for e in entries) else ""
     return f"{which}: no conditions are compared, and every correlation is over the seeds of a cell{end}."
