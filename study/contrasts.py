@@ -3,25 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from study.grid import grid_cells, grids_of, naming_of, some
-from study.sweep import PaperValues, Sweep, SweepError
+from study.sweep import ContrastSpec, PaperValues, Sweep, SweepError
 
 if TYPE_CHECKING:
     from study.plan import Cell
+
+SILHOUETTE = "silhouette"  # beside names of phases, in what a contrast expects
 
 
 @dataclass(frozen=True)
 class Contrast:
     """Cells compared seed by seed: (first, second) pairs, several where contrasts are pooled. Only a declared
-    contrast says which cell is expected to share more, so only declared ones get verdicts."""
+    contrast says which cell is expected to share more, so only declared ones get verdicts.
+
+    Attributes:
+        expect: what first is expected to have against second, `higher` or `lower`, in the `silhouette` and in the
+            loss of a phase, by its name; empty where the sweep expects nothing.
+    """
 
     name: str
     pairs: tuple[tuple[str, str], ...]
     paper: dict[str, PaperValues]
     declared: bool = True
+    expect: Mapping[str, str] = field(default_factory=dict)
 
 
 def contrasts_of(sweep: Sweep, cells: dict[str, Cell]) -> tuple[Contrast, ...]:
@@ -32,7 +40,7 @@ def contrasts_of(sweep: Sweep, cells: dict[str, Cell]) -> tuple[Contrast, ...]:
     """
     found: dict[str, Contrast] = {}
     for name, spec in sweep.contrasts.items():
-        where = f"contrasts.{name}"
+        where, before = f"contrasts.{name}", set(found)
         if spec.pooled is not None:
             missing = [part for part in spec.pooled if part not in found]
             if missing:
@@ -40,22 +48,25 @@ def contrasts_of(sweep: Sweep, cells: dict[str, Cell]) -> tuple[Contrast, ...]:
             pairs = tuple(pair for part in spec.pooled for pair in found[part].pairs)
             if len(set(pairs)) < len(pairs):
                 raise SweepError(f"{where}.pooled = {list(spec.pooled)}: takes the same pair of cells twice")
-            found[name] = Contrast(name, pairs, spec.paper)
+            found[name] = Contrast(name, pairs, spec.paper, expect=spec.expect)
         elif spec.axis is None:
-            found[name] = Contrast(name, (_pair(where, cells, spec.first, spec.second),), spec.paper)
+            pairs = (_pair(where, cells, spec.first, spec.second),)
+            found[name] = Contrast(name, pairs, spec.paper, expect=spec.expect)
         else:
             found |= {c.name: c for c in _along_axis(sweep, name, where, cells)}
-        _check_paper(where, spec.paper, cells, found)
+        _check_phases(where, spec, cells, [c for known, c in found.items() if known not in before])
     return tuple(found.values())
 
 
-def _check_paper(where: str, paper: Mapping[str, PaperValues], cells: dict[str, Cell], found: dict[str, Contrast]) -> None:
-    """The paper's values must belong to a phase of the compared cells."""
-    last = list(found.values())[-1]
-    phases = {phase.name for pair in last.pairs for name in pair for phase in cells[name].curriculum.phases}
-    for phase in paper:
+def _check_phases(where: str, spec: ContrastSpec, cells: dict[str, Cell], new: Sequence[Contrast]) -> None:
+    """What is said of phases, the paper's values and what is expected, must be of phases of the compared cells."""
+    phases = {phase.name for one in new for pair in one.pairs for name in pair for phase in cells[name].curriculum.phases}
+    for phase in spec.paper:
         if phase not in phases:
             raise SweepError(f"{where}.paper.{phase}: no such phase; allowed: {some(sorted(phases))}")
+    for what in spec.expect:
+        if what != SILHOUETTE and what not in phases:
+            raise SweepError(f"{where}.expect.{what}: no such phase; allowed: {some([SILHOUETTE, *sorted(phases)])}")
 
 
 def check_primary(sweep: Sweep, cells: dict[str, Cell], contrasts: Sequence[Contrast]) -> None:
@@ -92,7 +103,12 @@ def _along_axis(sweep: Sweep, name: str, where: str, cells: dict[str, Cell]) -> 
         rest = name_of({axis: value for axis, value in cell.place.items() if axis != spec.axis})
         found.setdefault(rest, {})[cell.place[spec.axis]] = cell_name
     contrasts = [
-        Contrast(f"{name}[{rest}]" if rest else name, (_pair(where, cells, *(along[end] for end in ends)),), spec.paper)
+        Contrast(
+            f"{name}[{rest}]" if rest else name,
+            (_pair(where, cells, *(along[end] for end in ends)),),
+            spec.paper,
+            expect=spec.expect,
+        )
         for rest, along in found.items()
         if all(end in along for end in ends)
     ]

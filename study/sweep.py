@@ -172,6 +172,8 @@ class ContrastSpec(_Strict):
     axis: str | None = None
     pooled: tuple[Name, ...] | None = Field(default=None, min_length=2)
     paper: dict[PhaseName, PaperValues] = Field(default_factory=dict)
+    # What first is expected to have against second: in the silhouette, and in the losses of phases. Claims are made of it.
+    expect: dict[PhaseName, Literal["higher", "lower"]] = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _one_kind(self) -> ContrastSpec:
@@ -287,6 +289,7 @@ class Sweep(_Strict):
     def identity(self) -> dict[str, Any]:
         """All that decides results and their analysis, as plain data: what one folder must agree on."""
         free: Any = {"compute": True, "wandb": True, "description": True, "linear": True, "scan": {"points", "storage"}}
+        free["contrasts"] = {"__all__": {"expect"}}  # words beside numbers, which folders of earlier versions lack
         return self.model_dump(mode="json", exclude=free)
 
 

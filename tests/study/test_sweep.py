@@ -51,6 +51,9 @@ WRONG = {
     "settings.hidden_units=1000000000": ["hidden_units", "less than or equal to 100000"],
     "contrasts.baseline.first=[a, b]": ["contrasts.baseline.first"],
     "contrasts.baseline.paper.sinlge={r20: 0.2}": ["contrasts.baseline.paper.sinlge", "multi, single"],
+    "contrasts.baseline.expect={silhouete: higher}": ["contrasts.baseline.expect.silhouete", "silhouette, multi, single"],
+    "contrasts.baseline.expect.multi=more": ["contrasts.baseline.expect.multi = 'more'", "'higher' or 'lower'"],
+    "contrasts.baseline.expect=higher": ["contrasts.baseline.expect = 'higher'", "dictionary"],
     "contrasts.baseline.frist=x": ["contrasts.baseline.frist", "unknown field", "allowed: first, second"],
     "contrasts.combined.pooled=[baseline, baseline]": ["contrasts.combined.pooled", "twice"],
     "curricula.long.phases.0.lr=1": ["curricula.long.phases.0.lr", "allowed: name, task_counts"],
@@ -170,6 +173,20 @@ def test_paper_sweep_has_the_settings_of_the_source_study() -> None:
     contrasts = {contrast.name: contrast for contrast in plan.contrasts}
     assert contrasts["combined"].pairs == (("standard", "large"), ("standard_lr", "large_lr"))
     assert contrasts["combined"].paper["multi"].r20 == 0.932
+    assert all(c.expect == {"silhouette": "higher", "single": "lower", "multi": "higher"} for c in plan.contrasts)
+
+
+def test_an_expectation_is_of_every_contrast_along_an_axis_and_leaves_a_folder_its_identity() -> None:
+    raw = gridded("{init_scale: [1, 30], learning_rate: [0.01, 0.03]}")
+    raw["contrasts"]["c"]["expect"] = {"multi": "lower"}  # type: ignore[index]
+    assert [contrast.expect for contrast in make_plan(parse_sweep(raw)).contrasts] == [{"multi": "lower"}] * 2
+    plain = load_sweep(PAPER, ("contrasts.baseline.expect={}",))
+    assert make_plan(plain).contrasts[0].expect == {}
+    assert plain.identity() == load_sweep(PAPER).identity()
+    stored = load_sweep(PAPER).model_dump(mode="json")
+    for contrast in stored["contrasts"].values():  # as earlier versions stored it
+        del contrast["expect"]
+    assert parse_sweep(stored).identity() == load_sweep(PAPER).identity()
 
 
 def test_data_designs_give_the_draws_they_name() -> None:
