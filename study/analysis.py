@@ -39,10 +39,10 @@ from study.statistics.permutation import (
 from study.statistics.ranks import rank_correlation
 from study.statistics.reliability import attenuation_bound, reliability
 from study.statistics.variance import DESIGNS, decompose, design_of
-from study.statistics.verdicts import CLAIMS, judge
+from study.statistics.verdicts import judge
 from study.sweep import Primary
 
-SCHEMA = 4
+SCHEMA = 5
 SIGN_FLIP = "sign flips of seeds"
 PERMUTED = "permutations of seeds"
 PERMUTED_STATISTICS = ("centred", "within_first", "within_second")
@@ -168,7 +168,7 @@ def analyse(
             results.append(_entry(comparison, name, estimate, p_values.get(name, {}), comparison.key == primary_key))
         if comparison.predictor == leading and comparison.contrast.declared:
             counts = p_values["centred"].get("p" if comparison.key == primary_key else "p_fwer")
-            verdicts += _verdicts(comparison, numbers | {"centred": replace(numbers["centred"], p=counts)})
+            verdicts += _verdicts(comparison, numbers | {"centred": replace(numbers["centred"], p=counts)}, verdicts)
     design = design_of(frame)
     return {
         "schema": SCHEMA,
@@ -221,13 +221,16 @@ def _entry(
     }
 
 
-def _verdicts(comparison: Comparison, numbers: dict[str, Estimate]) -> list[dict[str, Any]]:
-    """Verdicts on the claims that speak of this comparison's phase; the claim on the predictor alone comes first."""
+def _verdicts(
+    comparison: Comparison, numbers: dict[str, Estimate], judged: Sequence[Mapping[str, Any]]
+) -> list[dict[str, Any]]:
+    """Whether the conditions differ in the loss and whether it is predicted; before a contrast's first, the silhouette."""
     key = dict(zip(("contrast", "phase", "outcome", "predictor"), comparison.key, strict=True))
-    claims = [claim for claim in CLAIMS if claim.phase == comparison.phase]
-    if comparison.phase == "single":
-        claims = [claim for claim in CLAIMS if claim.phase is None] + claims
-    return [key | judge(claim, numbers) for claim in claims]
+    contrast = comparison.contrast
+    first = contrast.pairs[0][0] if len(contrast.pairs) == 1 else "first"
+    said = any(v["contrast"] == contrast.name for v in judged)
+    about = [comparison.phase] if said else ["silhouette", comparison.phase]
+    return [key | judge(what, first, contrast.expect, bool(contrast.paper), numbers) for what in about]
 
 
 def _cells(frame: pd.DataFrame) -> list[dict[str, Any]]:

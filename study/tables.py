@@ -6,11 +6,12 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from study.sheets import Sheet
-from study.statistics.verdicts import CLAIMS
+from study.statistics.verdicts import SHOWN
 
 WIDTH = 190
 Result = dict[str, Any]
 Row = dict[str, Result]
+VERDICT_HEADINGS = ("what", "outcome", "conditions differ", "predicts seeds")
 
 
 def number(value: float | None) -> str:
@@ -164,19 +165,38 @@ def summary_sheet(analysis: dict[str, Any], outcome: str) -> Sheet | None:
 
 
 def verdict_sheet(analysis: dict[str, Any]) -> Sheet | None:
-    """Each claim of the source study and its verdict, on test losses and on all unseen patterns."""
-    found: dict[tuple[str, str], dict[str, str]] = {}
-    for v in analysis["verdicts"]:
-        seed_level = f"; seed level {v['seed_level']}" if v["seed_level"] not in ("", "supported") else ""
-        found.setdefault((v["contrast"], v["claim"]), {})[v["outcome"]] = v["verdict"] + seed_level
-    if not found:
-        return None
-    claims = [claim.text for claim in CLAIMS]
-    ordered = sorted(found, key=lambda key: (list(analysis["contrasts"]).index(key[0]), claims.index(key[1])))
-    rows = [[*key, found[key].get("test", "-"), found[key].get("unseen", "-")] for key in ordered]
+    """Do the conditions differ, and does the predictor say which seed does better, on test losses and all unseen patterns."""
+    order = list(analysis["contrasts"])
+    found = sorted(analysis["verdicts"], key=lambda v: order.index(v["contrast"]))
+    sections = {place for place, v in enumerate(found) if place and v["contrast"] != found[place - 1]["contrast"]}
+    rows = [[v["contrast"], *verdict_texts(v)] for v in found]
     estimator = analysis["leading_predictor"].removeprefix("silhouette_")
-    title = f"Verdicts, estimator {estimator}; the first cell of a contrast stands for 'standard', the second for 'large'"
-    return Sheet(title, ["contrast", "claim", "test loss", "unseen loss"], rows, 4)
+    title = f"Verdicts, estimator {estimator}: do the conditions differ, does the silhouette say which seed does better?"
+    return Sheet(title, ["contrast", *VERDICT_HEADINGS], rows, 5, frozenset(sections)) if rows else None
+
+
+def verdict_texts(verdict: dict[str, Any]) -> list[str]:
+    """The cells of a verdict under `VERDICT_HEADINGS`."""
+    of_loss = verdict["about"] != "silhouette"
+    predicts = _answer(verdict, "predicts", "centred") if of_loss else "-"
+    what = verdict["claim"] or verdict["about"]
+    return [what, verdict["outcome"] if of_loss else "-", _answer(verdict, "differ", "difference"), predicts]
+
+
+def _answer(verdict: dict[str, Any], question: str, name: str) -> str:
+    """An answer with its number, in words that take no side."""
+    found = verdict["conditions_differ" if question == "differ" else "predicts_seeds"]
+    expected = verdict[f"{question}_as_expected"]
+    if found == SHOWN and expected is not None:
+        found += ", as expected" if expected else ", against what is expected"
+    value, low, high = verdict[name], verdict[f"{name}_low"], verdict[f"{name}_high"]
+    if value is None or low is None:
+        return f"{found}: {verdict[f'{name}_reason']}"
+    if question == "predicts":
+        return f"{found}: r = {number(value)} [{low:.2f}, {high:.2f}]"
+    ends = (low, high) if value >= 0 else (-high, -low)
+    size = " [".join((f"{abs(value):.2g}", ", ".join(f"{end:.2g}" for end in ends)))
+    return f"{found}: {verdict['first']} is {'higher' if value >= 0 else 'lower'} by {size}]"
 
 
 def variance_sheet(analysis: dict[str, Any]) -> Sheet | None:
