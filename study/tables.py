@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from study.interim import interim_mark, interim_note
 from study.sheets import Sheet
 from study.statistics.verdicts import SHOWN
 
@@ -219,6 +220,7 @@ def cell_sheet(analysis: dict[str, Any]) -> Sheet:
     """Networks, diverged networks, mean silhouettes and mean final losses of every cell."""
     columns = list(dict.fromkeys(column for cell in analysis["cells"] for column in cell["columns"]))
     shown = [c for c in columns if c.startswith("silhouette_")][:2] + [c for c in columns if c.endswith(("_test", "_unseen"))]
+    planned = {c["cell"]: c["planned"] for c in (analysis.get("interim") or {"cells": ()})["cells"]}
     rows = []
     for cell in analysis["cells"]:
         texts = []
@@ -226,7 +228,8 @@ def cell_sheet(analysis: dict[str, Any]) -> Sheet:
             values = cell["columns"].get(column)
             spread = f" ({values['sd']:.2g})" if values and values["sd"] is not None else ""
             texts.append(f"{values['mean']:.4g}{spread}" if values else "")
-        rows.append([cell["cell"], str(cell["networks"]), str(cell["diverged"]), *texts])
+        of = f" of {planned[cell['cell']]}" if cell["cell"] in planned else ""
+        rows.append([cell["cell"], f"{cell['networks']}{of}", str(cell["diverged"]), *texts])
     title = "Cells: mean (standard deviation) over networks that did not diverge"
     return Sheet(title, ["cell", "networks", "diverged", *shown], rows)
 
@@ -235,11 +238,12 @@ def sentence(analysis: dict[str, Any]) -> str:
     """What the tables show, in one sentence, from the leading estimator on test losses (on unseen
     patterns where there are no others)."""
     wanted, outcome = analysis["leading_predictor"], next(iter(analysis["outcomes"]), "test")
+    interim = interim_mark(analysis)
     results = [
         r for r in analysis["results"] if r["outcome"] == outcome and r["predictor"] == wanted and r["value"] is not None
     ]
     if not results:
-        return f"No correlation with {outcome} losses could be computed; the tables say why."
+        return f"{interim}No correlation with {outcome} losses could be computed; the tables say why."
 
     def share(statistic: str) -> tuple[int, int]:
         found = [r for r in results if r["statistic"] == statistic]
@@ -254,7 +258,7 @@ def sentence(analysis: dict[str, Any]) -> str:
     )
     end = f"{lesson}, and here they do not tell." if seed_level == 0 else f"{lesson}; read them with their family-wise p."
     return (
-        f"With up to {most} pairs, the interval of r20 of `{wanted.removeprefix('silhouette_')}` excludes zero in "
+        f"{interim}With up to {most} pairs, the interval of r20 of `{wanted.removeprefix('silhouette_')}` excludes zero in "
         f"{' of '.join(map(str, share('r20')))} contrasts and phases, that of the centred correlation of pair differences in "
         f"{seed_level} of {count}: {end}"
     )
@@ -263,6 +267,7 @@ def sentence(analysis: dict[str, Any]) -> str:
 def notes(analysis: dict[str, Any]) -> list[str]:
     """What a reader must know to read the tables."""
     lines = [
+        *filter(None, [interim_note(analysis)]),
         f"Intervals: {analysis['interval']}, {analysis['resamples']:,} resamples. * marks an interval that is known to "
         "cover less than 95 %: fewer than 100 seeds, or skewed or heavy-tailed values (`python -m study calibrate`).",
         f"P values: {analysis['permutations']:,} permutations of seeds (sign flips for mean differences, exact for "
