@@ -19,7 +19,7 @@ from study.comparisons import FAITHFUL_ESTIMATOR, OUTCOMES, Comparison, comparis
 from study.contrasts import Contrast
 from study.maps import maps
 from study.over_time import over_time
-from study.ranking import ranking
+from study.ranking import Costs, ranking
 from study.statistics.correlations import CONDITION_EFFECTS, CORRELATIONS
 from study.statistics.intervals import METHOD, RESAMPLES, Estimate, estimates, unusable
 from study.statistics.mixed import mixed_model
@@ -144,12 +144,12 @@ def analyse(
     primary: Primary | None = None,
     resamples: int = RESAMPLES,
     permutation_count: int = PERMUTATIONS,
-    costs: Mapping[str, float] | None = None,
+    costs: Costs | None = None,
 ) -> dict[str, Any]:
     """Every statistic of every comparison, the verdicts, and the ranking of predictors where rows hold some.
 
     Args:
-        costs: columns of predictors with what they cost in gradient steps, where that was measured.
+        costs: cell -> column of a predictor -> what it costs in gradient steps, where that was measured.
 
     Returns:
         plain data, ready for JSON: `results` has one entry per contrast, phase, outcome, predictor and statistic; a value

@@ -35,6 +35,7 @@ from study.statistics.simultaneous import (
 )
 
 Array = NDArray[np.float64]
+Costs = Mapping[str, Mapping[str, float]]
 
 SEED_LEVEL = ("centred", "within_first", "within_second")
 CONDITION_LEVEL = ("r20", "d_z")
@@ -83,7 +84,7 @@ class Table:
         return [(k, statistic) for statistic in SEED_LEVEL for k in range(len(self.candidates))]
 
 
-def tables_of(frame: pd.DataFrame, contrasts: Sequence[Contrast], costs: Mapping[str, float]) -> Iterator[Table]:
+def tables_of(frame: pd.DataFrame, contrasts: Sequence[Contrast], costs: Costs) -> Iterator[Table]:
     """A table for every contrast and phase that has predictors, on unseen patterns, or on the test draw without such."""
     present = set(frame["cell"])
     for contrast in contrasts:
@@ -131,7 +132,7 @@ def ranking(
     frame: pd.DataFrame,
     contrasts: Sequence[Contrast],
     leading: str,
-    costs: Mapping[str, float] | None = None,
+    costs: Costs | None = None,
     resamples: int = RESAMPLES,
     permutation_count: int = PERMUTATIONS,
 ) -> dict[str, Any] | None:
@@ -139,7 +140,7 @@ def ranking(
 
     Args:
         leading: the column of the primary estimator, a reference in every confirmation.
-        costs: column -> gradient steps, as `study.predictor_cost` measures them.
+        costs: cell -> column -> gradient steps, as `study.predictor_cost` measures them.
 
     Returns:
         plain data: `tables`, each with `entries` (one per candidate and statistic, ranked), `excluded` (per statistic the
