@@ -190,7 +190,8 @@ def _found(table: Table) -> Iterator[str]:
         else:
             size = f"|r| above {out['largest']:.2f}"
             parts.append(f"{WORDS[statistic]}: {size} for all {out['candidates']} (the most is left to {spoken(out['name'])})")
-    yield f"{title_of(table)}, excluded for predictors at t = 0 by the intervals over all seeds: {'; '.join(parts)}."
+    head = f"{title_of(table)}, excluded for predictors at t = 0 by intervals over all seeds, at once within this table only"
+    yield f"{head}: {'; '.join(parts)}."
     same = dict.fromkeys(
         e["name"]
         for e in table["entries"]

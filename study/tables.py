@@ -16,11 +16,11 @@ VERDICT_HEADINGS = ("what", "outcome", "conditions differ", "predicts seeds")
 
 
 def number(value: float | None) -> str:
-    """A correlation as in the source study, without the leading zero."""
+    """A correlation without the leading zero, to two decimals: the third is another one when a study is run again."""
     if value is None:
         return ""
-    text = f"{value:.3f}"
-    return text.replace("-0.000", "0.000").replace("0.", ".", 1) if abs(value) < 0.9995 else text
+    text = f"{value:.2f}"
+    return text.replace("-0.00", "0.00").replace("0.", ".", 1) if abs(value) < 0.995 else text
 
 
 def p_text(value: float | None) -> str:
@@ -209,11 +209,21 @@ def variance_sheet(analysis: dict[str, Any]) -> Sheet | None:
             for name in ("weights", "data", "both")
         ]
         size = f"{entry['seeds']} x {entry['data_sets']}"
-        rows.append([entry["cell"], entry["column"], size, *shares, entry.get("reason", "")])
+        rows.append([entry["cell"], entry["column"], size, *shares, *_f_texts(entry), entry.get("reason", "")])
     if not rows:
         return None
     title = "Variance due to weights, data, and their meeting (with what is left over); percentile intervals over seeds"
-    return Sheet(title, ["cell", "column", "weights x data", "weights", "data", "both", "reason"], rows, 2)
+    headings = ["cell", "column", "weights x data", "weights", "data", "both", "F test of weights", "F test of data", "reason"]
+    return Sheet(title, headings, rows, 2)
+
+
+def _f_texts(entry: dict[str, Any]) -> list[str]:
+    """F tests of weights and data, `F(19, 57) = 4.7, p <.001`; rows of an analysis without them have none."""
+    tests = [entry.get("f_tests", {}).get(name) for name in ("weights", "data")]
+    return [
+        f"F({t['df']:.0f}, {t['df_rest']:.0f}) = {t['f']:.2g}, p {'' if t['p'] < 0.001 else '= '}{p_text(t['p'])}" if t else ""
+        for t in tests
+    ]
 
 
 def cell_sheet(analysis: dict[str, Any]) -> Sheet:

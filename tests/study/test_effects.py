@@ -7,12 +7,18 @@ import pandas as pd
 import pytest
 import yaml
 from scipy import stats
+from statsmodels.formula.api import ols
+from statsmodels.stats.anova import anova_lm
+from statsmodels.stats.proportion import proportion_confint
 
 from study.analysis import analyse
 from study.comparisons import contrasts_of_rows
 from study.contrasts import Contrast
+from study.figures.curves import PairCurves, lead
 from study.plan import make_plan
 from study.statistics.correlations import CONDITION_EFFECTS, centred, raw, raw_between, raw_within, within_first
+from study.statistics.counts import count_of, wilson
+from study.statistics.f_tests import f_tests
 from study.statistics.intervals import Estimate, estimates
 from study.statistics.mixed import _closed_form, _statsmodels, mixed_model
 from study.statistics.pairs import Pairs
@@ -22,7 +28,7 @@ from study.statistics.reliability import attenuation_bound, intraclass, reliabil
 from study.statistics.variance import components, decompose, design_of
 from study.statistics.verdicts import EXCLUDED, NOT_SHOWN, SHOWN, Finding, conditions_differ, judge, predicts_seeds
 from study.sweep_file import parse_sweep
-from study.tables import rules, sentence, verdict_sheet, verdict_texts
+from study.tables import number, rules, sentence, variance_sheet, verdict_sheet, verdict_texts
 from study.trial import rows_of, run_block
 from tests.study.conftest import SMALL
 from tests.study.test_permutation import some_pairs
@@ -144,6 +150,54 @@ def test_crossed_designs_are_decomposed_and_designs_recognised() -> None:
     assert design_of(frame) == "crossed"
     assert design_of(frame[frame["data_seed"] == 2]) == "fixed"
     assert design_of(frame.assign(data_seed=frame["seed"])) == "per_seed"
+
+
+def test_effects_of_weights_and_data_have_the_f_tests_of_a_two_way_analysis() -> None:
+    rng = np.random.default_rng(0)
+    table = rng.normal(size=(20, 1)) + 0.2 * rng.normal(size=(1, 4)) + rng.normal(size=(20, 4))
+    frame = pd.DataFrame({"y": table.ravel(), "w": np.repeat(np.arange(20), 4), "d": np.tile(np.arange(4), 20)})
+    expected = anova_lm(ols("y ~ C(w) + C(d)", frame).fit())
+    found = f_tests(table)
+    for name, row in (("weights", "C(w)"), ("data", "C(d)")):
+        assert (found[name]["df"], found[name]["df_rest"]) == (expected.loc[row, "df"], 57)
+        assert found[name]["f"] == pytest.approx(expected.loc[row, "F"], rel=1e-9)
+        assert found[name]["p"] == pytest.approx(expected.loc[row, "PR(>F)"], rel=1e-8)
+    assert f_tests(np.arange(5.0)[:, None] + np.zeros((5, 3))) == {}  # nothing is left over to test against
+    rows = pd.DataFrame({"cell": "a", "seed": frame["w"], "data_seed": frame["d"], "x": frame["y"]})
+    analysis = {"variance": [decompose(rows, "a", "x", 50)]}
+    (text,) = (dict(zip(sheet.headings, sheet.rows[0], strict=True)) for sheet in [variance_sheet(analysis)])
+    f, p = expected.loc["C(w)", ["F", "PR(>F)"]]
+    assert p < 0.001
+    assert text["F test of weights"] == f"F(19, 57) = {f:.2g}, p <.001"
+    assert text["F test of data"].startswith("F(3, 57) = ")
+
+
+def test_f_tests_keep_their_level() -> None:
+    rng = np.random.default_rng(1)
+    p = np.array([[e["p"] for e in f_tests(rng.normal(size=(20, 4))).values()] for _ in range(1000)])
+    assert ((p < 0.05).mean(axis=0) < 0.07).all()
+    assert ((p < 0.05).mean(axis=0) > 0.03).all()
+
+
+@pytest.mark.parametrize(("count", "n"), [(81, 100), (8, 10), (0, 5), (5, 5), (1, 3)])
+def test_counts_have_wilson_intervals(count: int, n: int) -> None:
+    theirs = proportion_confint(count, n, alpha=0.05, method="wilson")
+    assert wilson(count, n) == pytest.approx(theirs, abs=1e-12)
+
+
+def test_a_count_is_printed_with_its_interval() -> None:
+    assert count_of(81, 100, "pairs") == "81 of 100 pairs (95 % Wilson interval .72 to .87)"
+    losses = {"first": np.tile([2.0, 1.0], (10, 1)), "second": np.tile([1.0, 2.0], (10, 1))}
+    losses["first"][:2, 1] = 3.0
+    text = lead("c", ("a", "b"), "single", PairCurves(np.arange(10), np.array([0, 9]), losses, 0))
+    assert "a ends lower in 8 of 10 pairs (95 % Wilson interval .49 to .94)" in text
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [(0.123, ".12"), (-0.8814, "-.88"), (-0.001, ".00"), (0.9949, ".99"), (0.996, "1.00"), (-1.0, "-1.00")]
+)
+def test_correlations_are_printed_to_two_decimals(value: float, text: str) -> None:
+    assert number(value) == text
 
 
 def test_data_effects_of_a_crossed_design_are_no_link_between_seeds() -> None:
