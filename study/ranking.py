@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from study.candidates import T_ZERO, Candidate, candidates_of, has_predictors
 from study.comparisons import phases_of
+from study.confined import confined
 from study.confirmation import confirmation
 from study.contrasts import Contrast
 from study.pattern_agreement import pattern_agreement
@@ -77,6 +78,11 @@ class Table:
     def place(self, candidate: int, statistic: str) -> int:
         """The column of a candidate's statistic."""
         return SEED_LEVEL.index(statistic) * len(self.candidates) + candidate
+
+    def find(self, name: str, statistic: str) -> int | None:
+        """The column of a statistic of the candidate of this name; None where there is none."""
+        found = [k for k, candidate in enumerate(self.candidates) if candidate.name == name]
+        return self.place(found[0], statistic) if found else None
 
     @property
     def places(self) -> list[tuple[int, str]]:
@@ -148,8 +154,9 @@ def ranking(
     """
     if not has_predictors(frame):
         return None
-    tables = []
-    for table in tables_of(frame, contrasts, costs or {}):
+    tables: list[dict[str, Any]] = []
+    sources = list(tables_of(frame, contrasts, costs or {}))
+    for table in sources:
         found = simultaneous(table.columns, resamples)
         entries = list(_entries(table, found, resamples, permutation_count))
         tables.append(
@@ -169,6 +176,9 @@ def ranking(
                 "confirmation": confirmation(table, leading, resamples),
             }
         )
+    for table, result in zip(sources, tables, strict=True):
+        others = [other for other in sources if other.contrast == table.contrast and other is not table]
+        result["confirmation"]["confined"] = confined(table, others, result["confirmation"]["entries"])
     return {
         "interval": SIMULTANEOUS,
         "condition_interval": METHOD,

@@ -23,7 +23,7 @@ from study.figures.study import Drawn, Missing, Study
 from study.plan import make_plan
 from study.predictor_cost import FILE, STEPS, costs_of, measured_costs
 from study.ranking import ranking
-from study.ranking_sheets import ranking_frame, ranking_notes, ranking_sheets
+from study.ranking_sheets import confined_text, ranking_frame, ranking_notes, ranking_sheets
 from study.statistics.simultaneous import CONSTANT_REASON, columns_of, correlations, family_wise, simultaneous
 from study.sweep_file import parse_sweep
 from study.trial import rows_of, run_block
@@ -234,6 +234,25 @@ def test_what_the_lower_half_suggests_is_confirmed_on_the_other_only_where_it_is
     frame.loc[frame["seed"] >= 30, "predictor_single_good"] = np.random.default_rng(5).normal(size=60)
     entries = found(frame)["tables"][0]["confirmation"]["entries"]
     assert {e["verdict"] for e in entries if e["name"] == "good" and e["role"] == "selected"} == {"not confirmed"}
+
+
+def test_confirmed_here_and_not_there_is_told_by_the_difference(ranked: dict[str, Any]) -> None:
+    """`good` speaks of single tasks in both cells: its cells cannot be told apart, its phases can."""
+    table = ranked["tables"][0]
+    told = {(e["statistic"], e["against_phase"], e["against_statistic"]): e
+            for e in table["confirmation"]["confined"] if e["name"] == "good"}  # fmt: skip
+    cells, phases = told["within_first", "single", "within_second"], told["within_first", "multi", "within_first"]
+    assert cells["low"] < 0 < cells["high"]
+    assert phases["low"] > 0
+    assert phases["p"] < 0.05 < cells["p"]
+    frame = rows()
+    a, b = (frame[(frame["cell"] == cell) & (frame["seed"] >= 30)] for cell in "ab")
+    r = [np.corrcoef(part["predictor_single_good"], part["loss_single_unseen"])[0, 1] for part in (a, b)]
+    assert cells["difference"] == pytest.approx(np.arctanh(r[0]) - np.arctanh(r[1]), rel=1e-6)
+    assert "good, within first cannot be told from within second" in confined_text(table, cells)
+    assert "good, within first differs from multi" in confined_text(table, phases)
+    analysis = {"ranking": ranked, "leading_predictor": "silhouette_eig"}
+    assert any("holds there only" in line and "good" in line for line in ranking_notes(analysis))
 
 
 def test_a_confirmed_predictor_is_compared_with_training_of_no_higher_cost(ranked: dict[str, Any]) -> None:
