@@ -20,6 +20,7 @@ from study.contrasts import Contrast
 from study.maps import maps
 from study.over_time import over_time
 from study.ranking import Costs, ranking
+from study.replication import replication
 from study.statistics.correlations import CONDITION_EFFECTS, CORRELATIONS
 from study.statistics.intervals import METHOD, RESAMPLES, Estimate, estimates, unusable
 from study.statistics.mixed import mixed_model
@@ -184,6 +185,7 @@ def analyse(
         "cells": _cells(frame),
         "warnings": _warnings(comparisons),
         "verdicts": verdicts,
+        "replication": replication(comparisons),
         "variance": _variance(frame) if design == "crossed" else [],
         "results": results,
         "over_time": over_time(frame, contrasts, resamples),

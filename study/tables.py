@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from study.interim import interim_mark, interim_note
+from study.replication import replication_note
 from study.sheets import Sheet
 from study.statistics.verdicts import SHOWN
 
@@ -147,6 +148,19 @@ def model_sheet(analysis: dict[str, Any], contrast: str, outcome: str) -> Sheet 
         "pair mean",
     ]
     return _by_phase(analysis, contrast, outcome, "Reliability and mixed model.", headings, cells)
+
+
+def paper_sheet(analysis: dict[str, Any], contrast: str, outcome: str) -> Sheet | None:
+    """The source study's values and where a replication of its size would lie."""
+    found = analysis.get("replication")
+    entries = [e for e in found["entries"] if e["contrast"] == contrast] if found and outcome == "test" else []
+    rows = []
+    for e in entries:
+        interval = f"none: {e['reason']}" if e["low"] is None else f"[{e['low']:.2f}, {e['high']:.2f}]"
+        inside = {True: "inside", False: "outside", None: "-"}[e["inside"]]
+        rows.append([e["phase"], e["statistic"], number(e["value"]), interval, number(e["paper"]), inside])
+    title = _title(analysis, contrast, "Source study: does it lie where a replication of its size would?", outcome)
+    return Sheet(title, ["phase", "statistic", "here", "prediction interval", "paper", ""], rows, 2) if rows else None
 
 
 def summary_sheet(analysis: dict[str, Any], outcome: str) -> Sheet | None:
@@ -297,6 +311,7 @@ def notes(analysis: dict[str, Any]) -> list[str]:
             f"{p['predictor'].removeprefix('silhouette_')}; it alone needs no correction: "
             f"centred r = {', '.join(found) or 'none'}."
         )
+    lines += filter(None, [replication_note(analysis)])
     lines.append(f"Data: {analysis['design']['name']}. {analysis['design']['question']}")
     if "scan" in analysis:
         lines.append(analysis["scan"]["note"])
@@ -316,7 +331,8 @@ def sheets(analysis: dict[str, Any], outcome: str, everything: bool) -> Iterator
     """
     if (summary := summary_sheet(analysis, outcome)) is not None:
         yield summary
-    kinds = [condition_sheet, seed_sheet, replication_sheet, model_sheet] if everything else [seed_sheet, replication_sheet]
+    some = [seed_sheet, replication_sheet]
+    kinds = [condition_sheet, *some, paper_sheet, model_sheet] if everything else some
     for contrast in analysis["contrasts"]:
         for kind in kinds:
             if (sheet := kind(analysis, contrast, outcome)) is not None:
