@@ -50,9 +50,8 @@ def answer(found: Mapping[str, Any], statistic: str) -> str:
     return (
         f"Map of {what}: of {len(known)} cells and phases the interval that holds all of them at once excludes zero in "
         f"{len(clear)}{f' ({where})' if clear else ''}, and taken alone in {alone}, where chance gives about "
-        f"{chance:.0f} (counted with the seeds of the losses in random order); the largest |r| that it still allows anywhere is "
-        f"{largest_allowed(widest):.2f} "
-        f"({widest['cell']}, {widest['phase']})."
+        f"{chance:.0f} (counted with seeds of the losses in random order); the largest |r| that it still allows anywhere is "
+        f"{largest_allowed(widest):.2f} ({widest['cell']}, {widest['phase']})."
     )
 
 
