@@ -32,7 +32,14 @@ def interim(frame: pd.DataFrame, plan: Plan | None, out: Location) -> dict[str, 
     asked = stored_plan(out)
     if asked is None or asked.sweep.scan is not None:
         return None
-    return missing(frame, {cell.name: {(draw.seed, draw.data_seed) for draw in cell.draws} for cell in asked.cells})
+    held = _draws(asked)
+    seen = _draws(plan) if plan is not None else held
+    is_view = seen.keys() == held.keys() and all(seen[name] <= held[name] for name in held)  # of some of its seeds
+    return missing(frame, seen if is_view else held)
+
+
+def _draws(plan: Plan) -> dict[str, set[tuple[int, int]]]:
+    return {cell.name: {(draw.seed, draw.data_seed) for draw in cell.draws} for cell in plan.cells}
 
 
 def missing(frame: pd.DataFrame, asked: Mapping[str, set[tuple[int, int]]]) -> dict[str, Any] | None:

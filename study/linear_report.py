@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -42,20 +42,20 @@ FIGURES: dict[str, Callable[[pd.DataFrame, int], Figure]] = {
 }
 
 
-def report_linear(frame: pd.DataFrame, out: Path, console: Console, interim: dict[str, Any] | None = None) -> list[Path]:
+def report_linear(frame: pd.DataFrame, out: Path, console: Console, said: Mapping[str, Any]) -> list[Path]:
     """Analyse, print, and write analysis.json, .csv, .md and figures/*.
 
     Args:
-        interim: what is missing of the study, as `study.interim` says.
+        said: of the folder, `interim` among it.
 
     Returns:
         the files written.
     """
-    analysis = analyse_linear(frame) | {"interim": interim}
+    analysis = analyse_linear(frame) | said
     tables = list(linear_sheets(analysis))
     for table in tables:
         print_sheet(console, table)
-    if interim:
+    if said.get("interim"):
         console.print(interim_note(analysis), highlight=False, markup=False, style="bold")
     as_json, as_csv, as_markdown = (out / f"analysis.{kind}" for kind in ("json", "csv", "md"))
     as_json.write_text(json.dumps(analysis, indent=1, allow_nan=False) + "\n", encoding="utf-8")

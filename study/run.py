@@ -250,7 +250,7 @@ def report(plan: Plan | None, out: Location, console: Console, tracked: Sweep | 
         from study.linear_report import report_linear  # late: matplotlib takes a second that other studies need not spend
 
         with as_folder(out) as folder:
-            files = _below(folder, report_linear(frame, folder, console, interim(frame, plan, out)))
+            files = _below(folder, report_linear(frame, folder, console, {"interim": interim(frame, plan, out)}))
             problem = log_analysis(local_folder(out), folder, tracked)
         _print_problem(problem, console)
         _print_places(out, files, console)

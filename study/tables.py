@@ -259,15 +259,19 @@ def cell_sheet(analysis: dict[str, Any]) -> Sheet:
 
 
 def sentence(analysis: dict[str, Any]) -> str:
+    """What the tables show, in one sentence, that of an unfinished study marked."""
+    return interim_mark(analysis) + _shown(analysis)
+
+
+def _shown(analysis: dict[str, Any]) -> str:
     """What the tables show, in one sentence, from the leading estimator on test losses (on unseen
     patterns where there are no others)."""
     wanted, outcome = analysis["leading_predictor"], next(iter(analysis["outcomes"]), "test")
-    interim = interim_mark(analysis)
     results = [
         r for r in analysis["results"] if r["outcome"] == outcome and r["predictor"] == wanted and r["value"] is not None
     ]
     if not results:
-        return f"{interim}No correlation with {outcome} losses could be computed; the tables say why."
+        return f"No correlation with {outcome} losses could be computed; the tables say why."
 
     def share(statistic: str) -> tuple[int, int]:
         found = [r for r in results if r["statistic"] == statistic]
@@ -282,7 +286,7 @@ def sentence(analysis: dict[str, Any]) -> str:
     )
     end = f"{lesson}, and here they do not tell." if seed_level == 0 else f"{lesson}; read them with their family-wise p."
     return (
-        f"{interim}With up to {most} pairs, the interval of r20 of `{wanted.removeprefix('silhouette_')}` excludes zero in "
+        f"With up to {most} pairs, the interval of r20 of `{wanted.removeprefix('silhouette_')}` excludes zero in "
         f"{' of '.join(map(str, share('r20')))} contrasts and phases, that of the centred correlation of pair differences in "
         f"{seed_level} of {count}: {end}"
     )

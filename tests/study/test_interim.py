@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 import yaml
 
+from study import linear_trial
 from study.folder import claim, stored_plan
 from study.interim import interim, interim_note, missing
 from study.plan import make_plan
@@ -73,6 +74,29 @@ def test_contrasts_from_another_file_do_not_change_what_the_folder_was_to_hold(u
     found = interim(read_rows(unfinished), plan, unfinished)
     assert found is not None
     assert found["planned"] == 12
+
+
+def test_fewer_of_the_folders_seeds_are_a_whole_study_of_their_own(unfinished: Path) -> None:
+    frame = read_rows(unfinished)
+    fewer, more = (make_plan(parse_sweep(yaml.safe_load(SMALL) | {"seeds": seeds})) for seeds in (4, 6))
+    assert interim(frame[frame["seed"] < 4], fewer, unfinished) is None
+    assert interim(frame, more, unfinished) is not None
+
+
+def test_an_unfinished_study_of_linear_networks_says_so(tmp_path: Path) -> None:
+    sweep = {"name": "line", "network": "linear", "seeds": 3, "cells": {"one": {}}}
+    sweep["settings"] = {"steps": 40, "marks": [10, 20]}
+    plan = make_plan(parse_sweep(sweep | {"compute": {"block": 1}}))
+    claim(tmp_path, plan.sweep)
+    for block in plan.blocks()[:-1]:
+        write_rows(tmp_path, block, linear_trial.rows_of(linear_trial.run_block(block), "line", {}))
+    done = study_here("analyse", tmp_path)
+    assert done.returncode == 0, done.stderr
+    note = "INTERIM: 2 of 3 networks of the plan are finished (one 2 of 3)"
+    assert note in done.stdout
+    assert json.loads((tmp_path / "analysis.json").read_text())["interim"]["planned"] == 3
+    assert read_study(tmp_path).analysis["interim"]["finished"] == 2
+    assert note in (tmp_path / "analysis.md").read_text()
 
 
 def test_an_analysis_of_an_earlier_version_is_made_again(unfinished: Path) -> None:
