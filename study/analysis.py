@@ -160,7 +160,8 @@ def analyse(
     outcomes = [outcome for outcome in OUTCOMES if any(c.outcome == outcome for c in comparisons)]
     primary_key = (primary.contrast, primary.phase, primary.outcome, f"silhouette_{primary.estimator}") if primary else None
     joint = _joint_permutation(comparisons, np.unique(frame["seed"]), permutation_count, primary_key)
-    results, verdicts = [], []
+    results: list[dict[str, Any]] = []
+    verdicts: list[dict[str, Any]] = []
     leading = _leading_predictor(frame, primary)
     for comparison in comparisons:
         p_values = {name: joint.get((*comparison.key, name), {}) for name in PERMUTED_STATISTICS}

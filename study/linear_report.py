@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +42,7 @@ FIGURES: dict[str, Callable[[pd.DataFrame, int], Figure]] = {
 }
 
 
-def report_linear(frame: pd.DataFrame, out: Path, console: Console, said: Mapping[str, Any]) -> list[Path]:
+def report_linear(frame: pd.DataFrame, out: Path, console: Console, said: dict[str, Any]) -> list[Path]:
     """Analyse, print, and write analysis.json, .csv, .md and figures/*.
 
     Args:
