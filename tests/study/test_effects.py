@@ -9,28 +9,21 @@ import yaml
 from scipy import stats
 from statsmodels.formula.api import ols
 from statsmodels.stats.anova import anova_lm
-from statsmodels.stats.proportion import proportion_confint
 
 from study.analysis import analyse
 from study.comparisons import contrasts_of_rows
-from study.contrasts import Contrast
-from study.figures.curves import PairCurves, lead
 from study.plan import make_plan
-from study.statistics.correlations import CONDITION_EFFECTS, centred, r20, raw, raw_between, raw_within, within_first
-from study.statistics.counts import count_of, wilson
+from study.statistics.correlations import CONDITION_EFFECTS, centred, raw, raw_between, raw_within, within_first
 from study.statistics.f_tests import f_tests
 from study.statistics.intervals import Estimate, estimates
 from study.statistics.mixed import _closed_form, _statsmodels, mixed_model
 from study.statistics.pairs import Pairs
 from study.statistics.power import expected_width, pairs_needed
-from study.statistics.prediction import prediction
 from study.statistics.ranks import rank_correlation
 from study.statistics.reliability import attenuation_bound, intraclass, reliability
 from study.statistics.variance import components, decompose, design_of
-from study.statistics.verdicts import EXCLUDED, NOT_SHOWN, SHOWN, Finding, conditions_differ, judge, predicts_seeds
-from study.sweep import PaperValues
 from study.sweep_file import parse_sweep
-from study.tables import notes, number, paper_sheet, rules, sentence, variance_sheet, verdict_sheet, verdict_texts
+from study.tables import variance_sheet
 from study.trial import rows_of, run_block
 from tests.study.conftest import SMALL
 from tests.study.test_permutation import some_pairs
@@ -181,82 +174,6 @@ def test_f_tests_keep_their_level() -> None:
     assert ((p < 0.05).mean(axis=0) > 0.03).all()
 
 
-@pytest.mark.parametrize(("count", "n"), [(81, 100), (8, 10), (0, 5), (5, 5), (1, 3)])
-def test_counts_have_wilson_intervals(count: int, n: int) -> None:
-    theirs = proportion_confint(count, n, alpha=0.05, method="wilson")
-    assert wilson(count, n) == pytest.approx(theirs, abs=1e-12)
-
-
-def test_a_count_is_printed_with_its_interval() -> None:
-    assert count_of(81, 100, "pairs") == "81 of 100 pairs (95 % Wilson interval .72 to .87)"
-    losses = {"first": np.tile([2.0, 1.0], (10, 1)), "second": np.tile([1.0, 2.0], (10, 1))}
-    losses["first"][:2, 1] = 3.0
-    text = lead("c", ("a", "b"), "single", PairCurves(np.arange(10), np.array([0, 9]), losses, 0))
-    assert "a ends lower in 8 of 10 pairs (95 % Wilson interval .49 to .94)" in text
-
-
-@pytest.mark.parametrize(
-    ("value", "text"), [(0.123, ".12"), (-0.8814, "-.88"), (-0.001, ".00"), (0.9949, ".99"), (0.996, "1.00"), (-1.0, "-1.00")]
-)
-def test_correlations_are_printed_to_two_decimals(value: float, text: str) -> None:
-    assert number(value) == text
-
-
-def shifted(rng: np.random.Generator, n: int, shift: float, lognormal: bool) -> Pairs:
-    """A study of n pairs whose conditions differ and whose seeds say nothing."""
-    x, y = rng.normal(size=(2, 2, n))
-    x[0] += shift
-    y[0] += shift
-    y = np.exp(0.7 * y) if lognormal else y
-    return Pairs(*x, *y, np.arange(n), np.zeros(n, dtype=int))
-
-
-def replicated(n: int, shift: float, lognormal: bool, studies: int) -> float:
-    """Share of perfect replications of 10 pairs that lie in the prediction interval of n."""
-    rng, held = np.random.default_rng(n), 0
-    for _ in range(studies):
-        found = prediction(r20, shifted(rng, n, shift, lognormal), 10)
-        other = float(r20(shifted(rng, 10, shift, lognormal), np.ones(10)))
-        held += found.low <= other <= found.high
-    return held / studies
-
-
-def test_prediction_intervals_hold_a_perfect_replication() -> None:
-    assert replicated(10, 2.0, lognormal=False, studies=300) > 0.92
-    rng = np.random.default_rng(0)
-    ours, theirs = (prediction(r20, shifted(rng, 100, 2.0, False), seeds) for seeds in (100_000, 10))
-    (alone,) = estimates([r20], shifted(np.random.default_rng(0), 100, 2.0, False), resamples=2000)
-    # Against an endless study only our own error is left; against ten pairs the interval is far wider.
-    assert (ours.low, ours.high) == pytest.approx((alone.low, alone.high), abs=0.03)
-    assert theirs.high - theirs.low > 2 * (ours.high - ours.low)
-    assert prediction(r20, shifted(rng, 4, 1.0, False), 10).reason
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("lognormal", [False, True])
-@pytest.mark.parametrize(("n", "shift"), [(10, 0.5), (10, 3.0), (100, 0.5), (100, 3.0)])
-def test_prediction_intervals_hold_95_of_100_perfect_replications(n: int, shift: float, lognormal: bool) -> None:
-    assert 0.915 <= replicated(n, shift, lognormal, studies=1500) <= 0.985
-
-
-def test_values_of_the_source_study_count_once_beside_what_a_perfect_replication_gives() -> None:
-    stated = {"single": PaperValues(r20=0.97), "multi": PaperValues(r20=-0.5, raw=0.9)}
-    pairs = (("wide", "narrow"),)
-    contrasts = tuple(Contrast(name, pairs, stated) for name in ("hidden", "both"))
-    analysis = analyse(wide_and_narrow(), contrasts, resamples=200, permutation_count=200)
-    entries = analysis["replication"]["entries"]
-    assert [(e["contrast"], e["phase"], e["statistic"]) for e in entries if e["contrast"] == "both"] == [
-        ("both", "single", "r20"), ("both", "multi", "r20"), ("both", "multi", "raw")
-    ]  # fmt: skip
-    assert [e["inside"] for e in entries] == [True, False, True] * 2
-    (line,) = (note for note in notes(analysis) if note.startswith("Source study"))
-    assert "of its 3 distinct values (in 6 comparisons) 2 lie" in line
-    assert "a perfect replication gives about 2.8 of 3" in line
-    assert "Outside: hidden multi r20, both multi r20." in line
-    assert len(paper_sheet(analysis, "both", "test").rows) == 3
-    assert paper_sheet(analysis, "both", "unseen") is None
-
-
 def test_data_effects_of_a_crossed_design_are_no_link_between_seeds() -> None:
     """Random effects of three data sets on predictor and outcome, seeds that say nothing: intervals must hold zero."""
     held = 0
@@ -287,84 +204,6 @@ def test_the_promised_width_is_what_bootstrap_intervals_have() -> None:
         (found,) = estimates([centred], some_pairs(n=n, seed=seed, link=0.5), resamples=1000)
         widths.append(found.high - found.low)
     assert np.mean(widths) == pytest.approx(0.3, rel=0.08)
-
-
-def estimate(value: float, half: float, p: float = 0.01) -> Estimate:
-    return Estimate(value, value - half, value + half, 50, 50, "m", p, "p")
-
-
-def test_verdicts_follow_their_rules() -> None:
-    yes, no, unclear, lucky = estimate(1, 0.5), estimate(-1, 0.5), estimate(0.1, 0.5, 0.7), estimate(1, 0.5, p=0.06)
-    assert [conditions_differ(e) for e in (yes, no, unclear, lucky)] == [Finding(SHOWN)] * 2 + [Finding(NOT_SHOWN)] * 2
-    assert conditions_differ(no, -1) == conditions_differ(yes, 1) == Finding(SHOWN, True)
-    assert conditions_differ(no, 1) == Finding(SHOWN, False)
-    strong, weak, wide = estimate(0.5, 0.1), estimate(0.0, 0.1, 0.9), estimate(0.1, 0.5, 0.7)
-    lower = estimate(-0.3, 0.4, 0.2)
-    assert [predicts_seeds(e).found for e in (strong, weak, wide, lower)] == [SHOWN, EXCLUDED, NOT_SHOWN, NOT_SHOWN]
-    assert predicts_seeds(lower, 1) == Finding(EXCLUDED)  # no .3 on the expected side
-    assert predicts_seeds(lower, -1) == Finding(NOT_SHOWN)
-    assert [predicts_seeds(strong, sign).as_expected for sign in (1, -1, 0)] == [True, False, None]
-    assert predicts_seeds(estimate(0.5, 0.1, p=0.2), 1) == Finding(NOT_SHOWN)
-    missing = Estimate(None, reason="constant")
-    assert predicts_seeds(missing, 1) == conditions_differ(missing, 1) == Finding(NOT_SHOWN)
-
-
-PAPER = {"silhouette": "higher", "single": "lower", "multi": "higher"}
-
-
-@pytest.mark.parametrize(
-    ("expect", "of_the_paper", "claims", "predicts_as_expected"),
-    [
-        (PAPER, True, ["standard shares representations more (higher silhouette)",
-                       "standard generalises better on single tasks", "large is better on multitasking"], [False, True]),
-        (PAPER, False, ["wide has the higher silhouette", "wide has the lower single loss", "wide has the higher multi loss"],
-         [False, True]),
-        ({"silhouette": "lower", "single": "lower"}, True, ["wide has the lower silhouette",
-                                                            "standard generalises better on single tasks", ""], [True, None]),
-        ({}, True, ["", "", ""], [None, None]),
-    ],
-)  # fmt: skip
-def test_claims_are_what_the_contrast_expects_and_the_papers_words_are_its_own(
-    expect: dict[str, str], of_the_paper: bool, claims: list[str], predicts_as_expected: list[bool | None]
-) -> None:
-    numbers = {"centred": estimate(0.5, 0.1), "predictor_difference": estimate(1, 0.5), "loss_difference": estimate(1, 0.5)}
-    found = [judge(what, "wide", expect, of_the_paper, numbers) for what in ("silhouette", "single", "multi")]
-    assert [v["claim"] for v in found] == claims
-    assert [v["predicts_as_expected"] for v in found[1:]] == predicts_as_expected
-    assert [v["predicts_seeds"] for v in found] == ["", SHOWN, SHOWN]
-
-
-def wide_and_narrow() -> pd.DataFrame:
-    """Cells that differ in both columns and whose seeds say nothing."""
-    frame = pd.DataFrame({"cell": np.repeat(["wide", "narrow"], 40), "seed": np.tile(np.arange(40), 2)})
-    values = np.random.default_rng(1).normal(size=(3, 80)) + 9 * (frame["cell"] == "wide").to_numpy()
-    columns = dict(zip(("silhouette_eig", "loss_single_test", "loss_multi_test"), values, strict=True))
-    return frame.assign(data_seed=frame["seed"], **columns)
-
-
-def test_a_contrast_of_other_cells_gets_neutral_words_and_a_prediction_is_never_supported_by_two_conditions() -> None:
-    found = {}
-    for expect in ({}, PAPER):
-        contrast = Contrast("width", (("wide", "narrow"),), {}, expect=expect)
-        analysis = analyse(wide_and_narrow(), (contrast,), resamples=300, permutation_count=300)
-        sheet = verdict_sheet(analysis)
-        assert list(sheet.headings) == ["contrast", "what", "outcome", "conditions differ", "predicts seeds"]
-        text = str([sheet.title, sheet.rows, sentence(analysis), rules(analysis)])
-        assert not any(word in text for word in ("standard", "large is", "supported"))
-        found[len(expect)] = sheet.rows
-    assert [row[1] for row in found[0]] == ["silhouette", "single loss", "multi loss"]
-    assert all(row[3].startswith("shown: wide is higher by ") for row in found[0])
-    assert [row[1] for row in found[3]][1] == "wide has the lower single loss"
-    assert [row[3].split(":")[0] for row in found[3]] == [
-        "shown, as expected", "shown, against what is expected", "shown, as expected"
-    ]  # fmt: skip
-    assert [row[4].split(":")[0] for row in found[0]][1:] == [NOT_SHOWN] * 2
-
-
-def test_a_lower_first_cell_is_said_to_be_lower_with_its_interval_turned() -> None:
-    numbers = {"centred": estimate(0.5, 0.1), "predictor_difference": estimate(-1, 0.5), "loss_difference": estimate(1, 0.5)}
-    verdict = {"outcome": "test", **judge("silhouette", "a", {}, False, numbers)}
-    assert verdict_texts(verdict) == ["silhouette", "-", "shown: a is lower by 1 [0.5, 1.5]", "-"]
 
 
 def test_rounding_is_no_signal_and_contrasts_of_rows_get_no_verdicts() -> None:

@@ -252,7 +252,7 @@ def test_confirmed_here_and_not_there_is_told_by_the_difference(ranked: dict[str
     assert "good, within first cannot be told from within second" in confined_text(table, cells)
     assert "good, within first differs from multi" in confined_text(table, phases)
     analysis = {"ranking": ranked, "leading_predictor": "silhouette_eig"}
-    assert any("holds there only" in line and "good" in line for line in ranking_notes(analysis))
+    assert any("hold there only" in line and "good" in line for line in ranking_notes(analysis))
 
 
 def test_a_confirmed_predictor_is_compared_with_training_of_no_higher_cost(ranked: dict[str, Any]) -> None:
