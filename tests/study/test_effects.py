@@ -159,7 +159,7 @@ def test_effects_of_weights_and_data_have_the_f_tests_of_a_two_way_analysis() ->
         assert found[name]["p"] == pytest.approx(expected.loc[row, "PR(>F)"], rel=1e-8)
     assert f_tests(np.arange(5.0)[:, None] + np.zeros((5, 3))) == {}  # nothing is left over to test against
     rows = pd.DataFrame({"cell": "a", "seed": frame["w"], "data_seed": frame["d"], "x": frame["y"]})
-    analysis = {"variance": [decompose(rows, "a", "x", 50)]}
+    analysis = {"variance": [decompose(rows, "a", "x")]}
     (text,) = (dict(zip(sheet.headings, sheet.rows[0], strict=True)) for sheet in [variance_sheet(analysis)])
     f, p = expected.loc["C(w)", ["F", "PR(>F)"]]
     assert p < 0.001
