@@ -107,7 +107,7 @@ def _add_network(commands: Any) -> None:
 def _add_statistics(commands: Any) -> None:
     """Commands on the statistics, without a study."""
     power = commands.add_parser(
-        "power", formatter_class=PLAIN, help="how many pairs an interval of some width needs", description=POWER
+        "power", formatter_class=PLAIN, help="precision: how many pairs an interval of some width needs", description=POWER
     )
     power.add_argument("--r", type=float, default=0.0, help="the correlation that is expected (default: 0, the widest)")
     power.add_argument("--width", type=float, required=True, help="width of the 95 %% interval, upper minus lower end")
@@ -242,7 +242,8 @@ def _power(options: argparse.Namespace, console: Console) -> int:
         needed = pairs_needed(options.r, options.width)
     except ValueError as error:
         raise SweepError(str(error)) from None
-    console.print(f"{needed} pairs give a 95 % interval of width {options.width:g} at r = {options.r:g}.", highlight=False)
+    what = f"a 95 % interval of width {options.width:g} at r = {options.r:g}"
+    console.print(f"Precision: {needed} pairs give {what}.", highlight=False)
     for pairs in (10, 30, 100, 400, 1000):
         console.print(f"{pairs:5d} pairs: width {expected_width(options.r, pairs):.2f}", highlight=False)
     return 0

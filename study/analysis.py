@@ -19,7 +19,8 @@ from study.comparisons import FAITHFUL_ESTIMATOR, OUTCOMES, Comparison, comparis
 from study.contrasts import Contrast
 from study.maps import maps
 from study.over_time import over_time
-from study.ranking import ranking
+from study.ranking import Costs, ranking
+from study.replication import replication
 from study.statistics.correlations import CONDITION_EFFECTS, CORRELATIONS
 from study.statistics.intervals import METHOD, RESAMPLES, Estimate, estimates, unusable
 from study.statistics.mixed import mixed_model
@@ -39,11 +40,11 @@ from study.statistics.permutation import (
 from study.statistics.ranks import rank_correlation
 from study.statistics.reliability import attenuation_bound, reliability
 from study.statistics.variance import DESIGNS, decompose, design_of
-from study.statistics.verdicts import CLAIMS, judge
+from study.statistics.verdicts import judge
 from study.sweep import Primary
 from study.within_cells import STATISTIC, cells_alone, within_entries
 
-SCHEMA = 4
+SCHEMA = 5
 SIGN_FLIP = "sign flips of seeds"
 PERMUTED = "permutations of seeds"
 PERMUTED_STATISTICS = ("centred", "within_first", "within_second")
@@ -145,12 +146,12 @@ def analyse(
     primary: Primary | None = None,
     resamples: int = RESAMPLES,
     permutation_count: int = PERMUTATIONS,
-    costs: Mapping[str, float] | None = None,
+    costs: Costs | None = None,
 ) -> dict[str, Any]:
     """Every statistic of every comparison, the verdicts, and the ranking of predictors where rows hold some.
 
     Args:
-        costs: columns of predictors with what they cost in gradient steps, where that was measured.
+        costs: cell -> column of a predictor -> what it costs in gradient steps, where that was measured.
 
     Returns:
         plain data, ready for JSON: `results` has one entry per contrast, phase, outcome, predictor and statistic; a value
@@ -162,7 +163,8 @@ def analyse(
     outcomes = [outcome for outcome in OUTCOMES if any(c.outcome == outcome for c in comparisons or alone)]
     primary_key = (primary.contrast, primary.phase, primary.outcome, f"silhouette_{primary.estimator}") if primary else None
     joint = _joint_permutation(comparisons or alone, np.unique(frame["seed"]), permutation_count, primary_key)
-    results, verdicts = [], []
+    results: list[dict[str, Any]] = []
+    verdicts: list[dict[str, Any]] = []
     leading = _leading_predictor(frame, primary)
     for comparison in comparisons:
         p_values = {name: joint.get((*comparison.key, name), {}) for name in PERMUTED_STATISTICS}
@@ -171,7 +173,7 @@ def analyse(
             results.append(_entry(comparison, name, estimate, p_values.get(name, {}), comparison.key == primary_key))
         if comparison.predictor == leading and comparison.contrast.declared:
             counts = p_values["centred"].get("p" if comparison.key == primary_key else "p_fwer")
-            verdicts += _verdicts(comparison, numbers | {"centred": replace(numbers["centred"], p=counts)})
+            verdicts += _verdicts(comparison, numbers | {"centred": replace(numbers["centred"], p=counts)}, verdicts)
     design = design_of(frame)
     return {
         "schema": SCHEMA,
@@ -187,6 +189,7 @@ def analyse(
         "cells": _cells(frame),
         "warnings": _warnings(comparisons),
         "verdicts": verdicts,
+        "replication": replication(comparisons),
         "variance": _variance(frame) if design == "crossed" else [],
         "results": results,
         "within": within_entries(alone, joint, resamples),
@@ -225,13 +228,16 @@ def _entry(
     }
 
 
-def _verdicts(comparison: Comparison, numbers: dict[str, Estimate]) -> list[dict[str, Any]]:
-    """Verdicts on the claims that speak of this comparison's phase; the claim on the predictor alone comes first."""
+def _verdicts(
+    comparison: Comparison, numbers: dict[str, Estimate], judged: Sequence[Mapping[str, Any]]
+) -> list[dict[str, Any]]:
+    """Whether the conditions differ in the loss and whether it is predicted; before a contrast's first, the silhouette."""
     key = dict(zip(("contrast", "phase", "outcome", "predictor"), comparison.key, strict=True))
-    claims = [claim for claim in CLAIMS if claim.phase == comparison.phase]
-    if comparison.phase == "single":
-        claims = [claim for claim in CLAIMS if claim.phase is None] + claims
-    return [key | judge(claim, numbers) for claim in claims]
+    contrast = comparison.contrast
+    first = contrast.pairs[0][0] if len(contrast.pairs) == 1 else "first"
+    said = any(v["contrast"] == contrast.name for v in judged)
+    about = [comparison.phase] if said else ["silhouette", comparison.phase]
+    return [key | judge(what, first, contrast.expect, bool(contrast.paper), numbers) for what in about]
 
 
 def _cells(frame: pd.DataFrame) -> list[dict[str, Any]]:

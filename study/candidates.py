@@ -60,32 +60,46 @@ def t_zero_columns(frame: pd.DataFrame, phase: str) -> dict[str, str]:
 
 
 def candidates_of(
-    frame: pd.DataFrame, phase: str, cells: Sequence[tuple[str, str]], costs: Mapping[str, float]
+    frame: pd.DataFrame, phase: str, cells: Sequence[tuple[str, str]], costs: Mapping[str, Mapping[str, float]]
 ) -> tuple[pd.DataFrame, list[Candidate]]:
     """The candidates of one contrast and phase, and the frame of its cells with the columns that they need added.
 
     Args:
         cells: the (first, second) pairs of the contrast.
-        costs: measured costs of columns in gradient steps; `init_scale` costs nothing.
+        costs: cell -> column -> gradient steps, where that was measured; `init_scale` costs nothing.
     """
     first, second = ({pair[side] for pair in cells} for side in (0, 1))
     frame = frame[frame["cell"].isin(first | second)].copy()
     free = {"init_scale": 0.0}
     found = [
-        Candidate(name, column, T_ZERO, free.get(column, costs.get(column)))
+        Candidate(name, column, T_ZERO, free.get(column, _mean([costs.get(cell, {}).get(column) for cell in first | second])))
         for name, column in t_zero_columns(frame, phase).items()
     ]
     for kind in ("train", "test"):
         if {f"curve_{phase}_steps", f"curve_{phase}_{kind}"} <= set(frame):
-            found += [_early(frame, phase, kind, share) for share in SHARES]
+            found += [_early(frame, phase, kind, shares) for shares in _distinct_shares(frame, phase)]
     # A cell that is first in one pair and second in another has no label.
     frame[LABEL] = np.where(frame["cell"].isin(first & second), np.nan, frame["cell"].isin(first).astype(float))
     return frame, [*found, Candidate("condition", LABEL, CONDITION, 0.0)]
 
 
-def _early(frame: pd.DataFrame, phase: str, kind: str, share: int) -> Candidate:
-    """The loss at the recorded step nearest to a share of a phase's own steps, added to the frame."""
-    name = f"early_{kind}_{share}"
+def _distinct_shares(frame: pd.DataFrame, phase: str) -> list[tuple[int, ...]]:
+    """Shares of a phase, those together that fall on the same recorded step in every network: they are one loss."""
+    recorded = [np.asarray(steps) for steps in frame[f"curve_{phase}_steps"] if _is_list(steps) and len(steps)]
+    alike: dict[tuple[int, ...], list[int]] = {}
+    for share in SHARES:
+        alike.setdefault(tuple(_nearest(steps, share) for steps in recorded), []).append(share)
+    return [tuple(shares) for shares in alike.values()]
+
+
+def _nearest(recorded: Any, share: int) -> int:
+    """The place of the recorded step nearest to a share of the last one."""
+    return int(np.argmin(np.abs(np.asarray(recorded) - share / 100 * recorded[-1])))
+
+
+def _early(frame: pd.DataFrame, phase: str, kind: str, shares: Sequence[int]) -> Candidate:
+    """The loss at the recorded step nearest to a share (or shares) of a phase's own steps, added to the frame."""
+    name = f"early_{kind}_{'_'.join(map(str, shares))}"
     losses, steps, costs = [], [], []
     phases = phases_of(frame)
     for row in frame.to_dict("records"):
@@ -93,15 +107,20 @@ def _early(frame: pd.DataFrame, phase: str, kind: str, share: int) -> Candidate:
         if not _is_list(recorded) or not _is_list(curve) or len(recorded) == 0:
             losses.append(np.nan)
             continue
-        place = int(np.argmin(np.abs(np.asarray(recorded) - share / 100 * recorded[-1])))
+        place = _nearest(recorded, shares[0])
         losses.append(float(curve[place]))
         steps.append(int(recorded[place]))
         costs.append(_cost(row, phases, phase, int(recorded[place])))
     frame[name] = losses
     at = sorted(set(steps))
     text = " to ".join(f"{step:,}" for step in at[:: max(len(at) - 1, 1)])
+    return Candidate(name, name, EARLY, _mean(costs), text)
+
+
+def _mean(costs: Sequence[float | None]) -> float | None:
+    """Of costs that are all known; None otherwise."""
     known = [cost for cost in costs if cost is not None]
-    return Candidate(name, name, EARLY, float(np.mean(known)) if known and len(known) == len(costs) else None, text)
+    return float(np.mean(known)) if known and len(known) == len(costs) else None
 
 
 def _cost(row: Mapping[str, Any], phases: Sequence[str], phase: str, step: int) -> float | None:
@@ -123,5 +142,5 @@ def _is_list(value: Any) -> bool:
 
 def spoken(name: str) -> str:
     """A candidate in words."""
-    early = re.fullmatch(r"early_(train|test)_(\d+)", name)
-    return f"{early[1]} loss at {early[2]} %" if early else name.replace("_", " ")
+    early = re.fullmatch(r"early_(train|test)_(\d+(?:_\d+)*)", name)
+    return f"{early[1]} loss at {early[2].replace('_', ', ')} %" if early else name.replace("_", " ")

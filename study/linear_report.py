@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 from matplotlib.figure import Figure
@@ -21,6 +22,7 @@ from study.figures.figure_14 import ntk_match, ntk_values
 from study.figures.half_times import half_times_against_theory
 from study.figures.linear import kept_rows
 from study.figures.style import save
+from study.interim import interim_note
 from study.linear_analysis import analyse_linear
 from study.linear_sheets import linear_sheets
 from study.sheets import markdown, print_sheet
@@ -40,20 +42,26 @@ FIGURES: dict[str, Callable[[pd.DataFrame, int], Figure]] = {
 }
 
 
-def report_linear(frame: pd.DataFrame, out: Path, console: Console) -> list[Path]:
+def report_linear(frame: pd.DataFrame, out: Path, console: Console, said: dict[str, Any]) -> list[Path]:
     """Analyse, print, and write analysis.json, .csv, .md and figures/*.
+
+    Args:
+        said: of the folder, `interim` among it.
 
     Returns:
         the files written.
     """
-    analysis = analyse_linear(frame)
+    analysis = analyse_linear(frame) | said
     tables = list(linear_sheets(analysis))
     for table in tables:
         print_sheet(console, table)
+    if said.get("interim"):
+        console.print(interim_note(analysis), highlight=False, markup=False, style="bold")
     as_json, as_csv, as_markdown = (out / f"analysis.{kind}" for kind in ("json", "csv", "md"))
     as_json.write_text(json.dumps(analysis, indent=1, allow_nan=False) + "\n", encoding="utf-8")
     pd.DataFrame(analysis["results"]).to_csv(as_csv, index=False)
-    as_markdown.write_text("\n".join(markdown(table) for table in tables), encoding="utf-8")
+    note = interim_note(analysis)
+    as_markdown.write_text("\n".join([*filter(None, [note]), *map(markdown, tables)]), encoding="utf-8")
     files = [as_json, as_csv, as_markdown]
     for cell in analysis["cells"]:
         if cell["seed"] is None:

@@ -42,6 +42,7 @@ def answer(found: Mapping[str, Any], statistic: str) -> str:
         return f"Map of {what}: no square has a simultaneous interval ({reason})."
     clear = [entry for entry in known if excludes_zero(entry, "simultaneous_")]
     alone = sum(excludes_zero(entry) for entry in known)
+    chance = sum(0.05 if entry.get("chance") is None else entry["chance"] for entry in known if entry["low"] is not None)
     where = "; ".join(
         f"{e['cell']}, {e['phase']} {e['value']:.2f} [{e['simultaneous_low']:.2f}, {e['simultaneous_high']:.2f}]" for e in clear
     )
@@ -49,8 +50,8 @@ def answer(found: Mapping[str, Any], statistic: str) -> str:
     return (
         f"Map of {what}: of {len(known)} cells and phases the interval that holds all of them at once excludes zero in "
         f"{len(clear)}{f' ({where})' if clear else ''}, and taken alone in {alone}, where chance gives about "
-        f"{0.05 * len(known):.0f}; the largest |r| that it still allows anywhere is {largest_allowed(widest):.2f} "
-        f"({widest['cell']}, {widest['phase']})."
+        f"{chance:.0f} (counted with seeds of the losses in random order); the largest |r| that it still allows anywhere is "
+        f"{largest_allowed(widest):.2f} ({widest['cell']}, {widest['phase']})."
     )
 
 

@@ -19,6 +19,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from study.comparisons import OUTCOMES, phases_of
+from study.statistics.chance import chance_of_exclusion
 from study.statistics.correlations import CORRELATIONS, Statistic
 from study.statistics.intervals import METHOD, RESAMPLES, estimates
 from study.statistics.pairs import Pairs, own_data
@@ -199,6 +200,7 @@ def _entries(
     p, p_fwer = family_wise(columns, permutation_count)
     for place, square in enumerate(squares):
         (found,) = estimates([STATISTICS[statistic]], square.pairs, resamples)
+        chance = chance_of_exclusion(STATISTICS[statistic], square.pairs) if found.low is not None else None
         ends = _number(joint.low[place]), _number(joint.high[place])
         yield {
             "cell": square.cell,
@@ -206,6 +208,7 @@ def _entries(
             "phase": square.phase,
             "outcome": square.outcome,
             **asdict(found),
+            "chance": chance,
             "p": _number(p[place]),
             "p_method": "permutations of seeds" if np.isfinite(p[place]) else "",
             "p_fwer": _number(p_fwer[place]),

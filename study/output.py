@@ -10,6 +10,7 @@ from typing import Any
 import pandas as pd
 from rich.console import Console
 
+from study.interim import interim_note
 from study.map_sheets import map_notes, map_sheets
 from study.over_time_sheets import over_time_notes, over_time_sheets
 from study.ranking_sheets import ranking_frame, ranking_notes, ranking_sheets
@@ -19,6 +20,8 @@ from study.tables import cell_sheet, notes, rules, sentence, sheets, variance_sh
 
 def print_analysis(console: Console, analysis: dict[str, Any]) -> None:
     """The tables of the test losses, the verdicts, and what they show."""
+    if note := interim_note(analysis):
+        console.print(note, highlight=False, markup=False, style="bold")
     print_sheet(console, cell_sheet(analysis))
     for sheet in (*reversed(list(sheets(analysis, analysis["outcomes"][0], everything=False))), *_general(analysis)):
         print_sheet(console, sheet)

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from study.comparisons import OUTCOMES, phases_of
 from study.contrasts import Contrast
 from study.statistics.correlations import CORRELATIONS, centred, predictor_difference
+from study.statistics.differences import SIMULTANEOUS_DIFFERENCE, differences
 from study.statistics.intervals import RESAMPLES, estimates, resampling, unusable
 from study.statistics.pairs import Pairs, joined, pairs_of
 
@@ -51,7 +52,8 @@ def over_time(frame: pd.DataFrame, contrasts: Sequence[Contrast], resamples: int
 
     Returns:
         plain data: `curves` with one entry per contrast, phase of measurement, estimator, phase and outcome of the loss;
-        each has `steps` and, per statistic, an estimate per step, with `band_low` and `band_high` beside the centred one;
+        each has `steps` and, per statistic, an estimate per step, beside the centred one `band_low` and `band_high`, and its
+        `change` from the first step;
         `left_out` with what could not be compared and why; `cells`, see `_courses`.
     """
     phases = measured_phases(frame)
@@ -72,7 +74,8 @@ def over_time(frame: pd.DataFrame, contrasts: Sequence[Contrast], resamples: int
             name = estimator.removeprefix("silhouette_")
             key = {"contrast": contrast.name, "measured": phase, "estimator": name, "phase": loss[0], "outcome": loss[1]}
             curves.append(key | {"steps": steps} | _curve(pairs, resamples))
-    return {"band": BAND, "curves": curves, "left_out": left_out, "cells": list(_courses(frame, phases))}
+    found = {"band": BAND, "change": SIMULTANEOUS_DIFFERENCE, "curves": curves, "left_out": left_out}
+    return found | {"cells": list(_courses(frame, phases))}
 
 
 def _common_steps(rows: pd.DataFrame, phase: str) -> list[int] | str:
@@ -119,10 +122,26 @@ def _curve(pairs: Sequence[Pairs], resamples: int) -> dict[str, Any]:
     parts = ("value", "low", "high", "reason", "note")
     curve: dict[str, Any] = {name: {part: [asdict(f[name])[part] for f in found] for part in parts} for name in STATISTICS}
     low, high = simultaneous_band(pairs, resamples)
-    curve["centred"] |= {"band_low": _plain(low), "band_high": _plain(high)}
+    curve["centred"] |= {"band_low": _plain(low), "band_high": _plain(high)} | _changes(pairs)
     first = pairs[0]
     counts = {"n": len(first), "seeds": first.units, "left_out_diverged": first.diverged, "left_out_undefined": first.undefined}
     return counts | curve
+
+
+def _changes(pairs: Sequence[Pairs]) -> dict[str, list[float | None]]:
+    """How the centred correlation of every later step differs from that of the first: Fisher's z, with intervals that hold
+    the whole curve at once and the p of each alone."""
+    first = pairs[0]
+    if unusable(first) or len(pairs) < 2:
+        return {f"change{part}": [None] * len(pairs) for part in ("", "_low", "_high", "_p")}
+    left_out = (1.0 - np.eye(first.units))[:, first.unit]
+    values = np.array([float(centred(p, np.ones(len(p)))) for p in pairs])
+    without = np.stack([centred(p, left_out) for p in pairs], axis=1)
+    count = len(pairs) - 1
+    base = np.full(count, values[0]), np.repeat(without[:, :1], count, axis=1)
+    found = differences(values[1:], without[:, 1:], *base, together=True)
+    parts = {"": found.value, "_low": found.low, "_high": found.high, "_p": found.p}
+    return {f"change{part}": [None, *_plain(numbers)] for part, numbers in parts.items()}
 
 
 def _plain(values: Array) -> list[float | None]:

@@ -22,6 +22,13 @@ def clear_steps(curve: Curve) -> list[int]:
     return [step for step, low, high in ends if low is not None and (low > 0 or high < 0)]
 
 
+def changed_steps(curve: Curve) -> list[int]:
+    """Steps at which the centred correlation differs from that of the first step, by intervals over the whole curve."""
+    found = curve["centred"]
+    ends = zip(curve["steps"], found.get("change_low", ()), found.get("change_high", ()), strict=False)
+    return [step for step, low, high in ends if low is not None and (low > 0 or high < 0)]
+
+
 def over_time_sheets(analysis: dict[str, Any], everything: bool) -> Iterator[Sheet]:
     """A table per contrast, outcome and estimator: a row per phase of measurement and step.
 
@@ -57,10 +64,24 @@ def _sheet(contrast: str, outcome: str, estimator: str, curves: list[Curve]) -> 
             others = [number(at(curve, name, place)["value"]) for name in ("within_first", "within_second", "r20")]
             shift = with_interval(at(curve, "predictor_difference", place), ".2g")
             names = [curve["measured"], curve["phase"], pairs] if place == 0 else ["", "", ""]
-            rows.append([*names, f"{step:,}", with_interval(c), band, *others, shift])
-    headings = ["measured in", "final loss of", "pairs", "step", "centred r", "band", "within first", "within second", "r20"]
+            rows.append([*names, f"{step:,}", with_interval(c), band, _change(c), *others, shift])
+    headings = ["measured in", "final loss of", "pairs", "step", "centred r", "band", "z less that of the first step"]
+    headings += ["within first", "within second", "r20"]
     title = f"{contrast}, {outcome} loss, {estimator}: the silhouette during training against final losses"
     return Sheet(title, [*headings, "silhouette difference"], rows, 2, frozenset(sections))
+
+
+def _change(found: dict[str, Any]) -> str:
+    """The difference from the first step, with its interval."""
+    if found.get("change_low") is None:
+        return ""
+    return f"{found['change']:.2f} [{found['change_low']:.2f}, {found['change_high']:.2f}]"
+
+
+def _signed(curve: Curve, steps: list[int], name: str) -> str:
+    """Steps with the sign of a number there."""
+    signs = ("-" if curve["centred"][name][curve["steps"].index(step)] < 0 else "+" for step in steps)
+    return ", ".join(f"{step:,} ({sign})" for step, sign in zip(steps, signs, strict=True))
 
 
 def over_time_notes(analysis: dict[str, Any]) -> list[str]:
@@ -71,10 +92,11 @@ def over_time_notes(analysis: dict[str, Any]) -> list[str]:
     lines = []
     for curve in found["curves"]:
         if clear := clear_steps(curve):
-            signs = ("-" if curve["centred"]["value"][curve["steps"].index(step)] < 0 else "+" for step in clear)
             what = f"{curve['contrast']}, {curve['estimator']} in {curve['measured']}, {curve['phase']} {curve['outcome']} loss"
-            lines.append(f"{what}: {', '.join(f'{step:,} ({sign})' for step, sign in zip(clear, signs, strict=True))}")
+            changed = _signed(curve, changed_steps(curve), "change") or "none"
+            lines.append(f"{what}: {_signed(curve, clear, 'value')}; differs from step {curve['steps'][0]:,} at: {changed}")
     count = len(found["curves"])
     head = f"Silhouettes during training: the band of the centred r excludes zero somewhere on {len(lines)} of {count} curves"
-    lines = [f"{head} ({found['band']}; it does not correct for the number of curves)" + (":" if lines else "."), *lines]
+    how = f"{found['band']}; it does not correct for the number of curves, and says nothing of differences between steps"
+    lines = [f"{head} ({how})" + (":" if lines else "."), *lines]
     return lines + [f"Left out: {x['contrast']}, measured in {x['measured']}: {x['reason']}." for x in found["left_out"]]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -28,27 +28,47 @@ STEPS = 100  # that are timed
 LEAST_SECONDS = 0.05  # what takes less is done again, and the fastest time counts
 MOST_SECONDS = 3.0  # what takes more is done once; all else at least twice, since a first call may load libraries
 MOST_TIMES = 20
+SIZES = ("hidden_units", "stimulus_pools", "response_pools", "features", "train_patterns")  # what rows of a network must say
+MANNER = ("test_patterns", "precision", "clusters", "kmeans_restarts")  # and, where they say it
 
 
-def costs_of(frame: pd.DataFrame, plan: Plan | None, out: Location) -> dict[str, float]:
-    """Column -> cost in gradient steps, for one network of the study; {} for rows made elsewhere.
+def costs_of(frame: pd.DataFrame, plan: Plan | None, out: Location) -> dict[str, dict[str, float]]:
+    """Cell -> column -> cost in gradient steps, of cells whose rows are of networks like the one that is measured, the first
+    of the plan's; {} for rows of other networks, whatever the plan that they are analysed by.
 
     Measured once for a folder and kept in `predictor_costs.json`, so that the same rows give the same analysis; measured
     again where a column that can be measured is missing there.
     """
     wanted = {*predictors_of(frame), *(c for found in columns_by_phase(frame, "predictor").values() for c in found.values())}
     cells = [cell for cell in (plan.cells if plan is not None else ()) if isinstance(cell, Cell)]
-    if not cells:
+    like = _like_the_first(frame, cells) if cells else []
+    if not like:
         return {}
     computations, step = computations_of(cells[0], cells[0].draws[0])
     computations = {name: work for name, work in computations.items() if name in wanted}
     kept = _kept(out)
     if kept.keys() >= computations.keys():
-        return {name: kept[name] for name in computations}
+        return {cell: {name: kept[name] for name in computations} for cell in like}
     with threads(1):
         found = measured_costs(computations, step)
     write_bytes(out / FILE, (json.dumps(found, indent=1) + "\n").encode())
-    return found
+    return dict.fromkeys(like, found)
+
+
+def _like_the_first(frame: pd.DataFrame, cells: Sequence[Cell]) -> list[str]:
+    """Cells of the plan that are of the first one's size, and whose rows say that they are of such networks."""
+    measured = cells[0]
+    tasks = {p.name: tuple(p.task_counts) for p in measured.curriculum.phases}
+    alike = []
+    for cell in cells:
+        rows = frame[frame["cell"] == cell.name]
+        said = [name for name in (*SIZES, *MANNER) if name in rows]
+        wanted = {name: getattr(measured.settings, name) for name in (*SIZES, *MANNER)}
+        own = {name: getattr(cell.settings, name) for name in wanted} == wanted
+        same_tasks = {p.name: tuple(p.task_counts) for p in cell.curriculum.phases} == tasks
+        if own and same_tasks and len(rows) and set(said) >= set(SIZES) and all((rows[n] == wanted[n]).all() for n in said):
+            alike.append(cell.name)
+    return alike
 
 
 def _kept(out: Location) -> dict[str, float]:

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from study.candidates import T_ZERO, Candidate, candidates_of, has_predictors
 from study.comparisons import phases_of
+from study.confined import confined
 from study.confirmation import confirmation
 from study.contrasts import Contrast
 from study.pattern_agreement import pattern_agreement
@@ -35,6 +36,7 @@ from study.statistics.simultaneous import (
 )
 
 Array = NDArray[np.float64]
+Costs = Mapping[str, Mapping[str, float]]
 
 SEED_LEVEL = ("centred", "within_first", "within_second")
 CONDITION_LEVEL = ("r20", "d_z")
@@ -77,13 +79,18 @@ class Table:
         """The column of a candidate's statistic."""
         return SEED_LEVEL.index(statistic) * len(self.candidates) + candidate
 
+    def find(self, name: str, statistic: str) -> int | None:
+        """The column of a statistic of the candidate of this name; None where there is none."""
+        found = [k for k, candidate in enumerate(self.candidates) if candidate.name == name]
+        return self.place(found[0], statistic) if found else None
+
     @property
     def places(self) -> list[tuple[int, str]]:
         """(candidate, statistic) of every column."""
         return [(k, statistic) for statistic in SEED_LEVEL for k in range(len(self.candidates))]
 
 
-def tables_of(frame: pd.DataFrame, contrasts: Sequence[Contrast], costs: Mapping[str, float]) -> Iterator[Table]:
+def tables_of(frame: pd.DataFrame, contrasts: Sequence[Contrast], costs: Costs) -> Iterator[Table]:
     """A table for every contrast and phase that has predictors, on unseen patterns, or on the test draw without such."""
     present = set(frame["cell"])
     for contrast in contrasts:
@@ -131,7 +138,7 @@ def ranking(
     frame: pd.DataFrame,
     contrasts: Sequence[Contrast],
     leading: str,
-    costs: Mapping[str, float] | None = None,
+    costs: Costs | None = None,
     resamples: int = RESAMPLES,
     permutation_count: int = PERMUTATIONS,
 ) -> dict[str, Any] | None:
@@ -139,7 +146,7 @@ def ranking(
 
     Args:
         leading: the column of the primary estimator, a reference in every confirmation.
-        costs: column -> gradient steps, as `study.predictor_cost` measures them.
+        costs: cell -> column -> gradient steps, as `study.predictor_cost` measures them.
 
     Returns:
         plain data: `tables`, each with `entries` (one per candidate and statistic, ranked), `excluded` (per statistic the
@@ -147,8 +154,9 @@ def ranking(
     """
     if not has_predictors(frame):
         return None
-    tables = []
-    for table in tables_of(frame, contrasts, costs or {}):
+    tables: list[dict[str, Any]] = []
+    sources = list(tables_of(frame, contrasts, costs or {}))
+    for table in sources:
         found = simultaneous(table.columns, resamples)
         entries = list(_entries(table, found, resamples, permutation_count))
         tables.append(
@@ -168,6 +176,9 @@ def ranking(
                 "confirmation": confirmation(table, leading, resamples),
             }
         )
+    for table, result in zip(sources, tables, strict=True):
+        others = [other for other in sources if other.contrast == table.contrast and other is not table]
+        result["confirmation"]["confined"] = confined(table, others, result["confirmation"]["entries"])
     return {
         "interval": SIMULTANEOUS,
         "condition_interval": METHOD,

@@ -127,6 +127,17 @@ def against_text(entry: Entry) -> str:
     return f"{text}; {spoken(matched['name'])} reaches its r for {cost_text(matched['cost'])} steps"
 
 
+def confined_text(table: Table, entry: Entry) -> str:
+    """A confirmed predictor against itself in another cell or phase, in words."""
+    same_phase = entry["against_phase"] == table["phase"]
+    there = WORDS[entry["against_statistic"]] if same_phase else entry["against_phase"]
+    head = f"{spoken(entry['name'])}, {WORDS[entry['statistic']]}"
+    if entry["low"] is None:
+        return f"{head}: not compared with {there}"
+    says = "differs from" if entry["low"] > 0 or entry["high"] < 0 else "cannot be told from"
+    return f"{head} {says} {there}, {entry['difference']:.2f} [{entry['low']:.2f}, {entry['high']:.2f}]"
+
+
 def agreement_sheet(analysis: dict[str, Any]) -> Sheet | None:
     """Mean rank correlation within a network between predicted and final error of its unseen patterns."""
     found = analysis.get("ranking")
@@ -182,6 +193,8 @@ def _found(table: Table) -> Iterator[str]:
     suggested = sum("selected" in e["role"] for e in entries)
     what = "; ".join(names) or "none"
     yield f"{title_of(table)}: correlations at t = 0 suggested {suggested}, confirmed {len(names)}: {what}."
+    if told := [confined_text(table, entry) for entry in table["confirmation"].get("confined", ())]:
+        yield f"{title_of(table)}, does what was confirmed hold there only (difference of z, each alone): {'; '.join(told)}."
     parts = []
     for statistic in SEED_LEVEL:
         out = table["excluded"][statistic]
@@ -190,7 +203,8 @@ def _found(table: Table) -> Iterator[str]:
         else:
             size = f"|r| above {out['largest']:.2f}"
             parts.append(f"{WORDS[statistic]}: {size} for all {out['candidates']} (the most is left to {spoken(out['name'])})")
-    yield f"{title_of(table)}, excluded for predictors at t = 0 by the intervals over all seeds: {'; '.join(parts)}."
+    head = f"{title_of(table)}, excluded for predictors at t = 0 by intervals over all seeds, at once within this table only"
+    yield f"{head}: {'; '.join(parts)}."
     same = dict.fromkeys(
         e["name"]
         for e in table["entries"]

@@ -22,6 +22,7 @@ from study.checkpoint import clear
 from study.comparisons import contrasts_of_rows, phases_of, predictors_of
 from study.cost import reference_seconds, steps_of_reference
 from study.folder import LINEAR, check_claim, check_links, claim
+from study.interim import interim
 from study.linear_analysis import is_linear
 from study.lock import driving
 from study.memory import check_memory
@@ -228,7 +229,8 @@ def analysed(frame: pd.DataFrame, plan: Plan | None, out: Location) -> dict[str,
     if not predictors_of(frame) or not phases_of(frame):
         raise RowsError(f"{out}: rows need a column silhouette_<estimator> and one of loss_<phase>_test, loss_<phase>_unseen")
     costs = costs_of(frame, plan, out) if has_predictors(frame) else {}
-    return analyse(frame, contrasts, plan.sweep.primary if plan is not None else None, costs=costs)
+    found = analyse(frame, contrasts, plan.sweep.primary if plan is not None else None, costs=costs)
+    return found | {"interim": interim(frame, plan, out)}
 
 
 def report(plan: Plan | None, out: Location, console: Console, tracked: Sweep | None = None) -> None:
@@ -247,7 +249,7 @@ def report(plan: Plan | None, out: Location, console: Console, tracked: Sweep | 
         from study.linear_report import report_linear  # late: matplotlib takes a second that other studies need not spend
 
         with as_folder(out) as folder:
-            files = _below(folder, report_linear(frame, folder, console))
+            files = _below(folder, report_linear(frame, folder, console, {"interim": interim(frame, plan, out)}))
             problem = log_analysis(local_folder(out), folder, tracked)
         _print_problem(problem, console)
         _print_places(out, files, console)

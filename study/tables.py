@@ -5,21 +5,24 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from study.interim import interim_mark, interim_note
+from study.replication import replication_note
 from study.sheets import Sheet
-from study.statistics.verdicts import CLAIMS
+from study.statistics.verdicts import SHOWN
 from study.within_cells import within_sentence, within_sheet
 
 WIDTH = 190
 Result = dict[str, Any]
 Row = dict[str, Result]
+VERDICT_HEADINGS = ("what", "outcome", "conditions differ", "predicts seeds")
 
 
 def number(value: float | None) -> str:
-    """A correlation as in the source study, without the leading zero."""
+    """A correlation without the leading zero, to two decimals: the third is another one when a study is run again."""
     if value is None:
         return ""
-    text = f"{value:.3f}"
-    return text.replace("-0.000", "0.000").replace("0.", ".", 1) if abs(value) < 0.9995 else text
+    text = f"{value:.2f}"
+    return text.replace("-0.00", "0.00").replace("0.", ".", 1) if abs(value) < 0.995 else text
 
 
 def p_text(value: float | None) -> str:
@@ -148,6 +151,19 @@ def model_sheet(analysis: dict[str, Any], contrast: str, outcome: str) -> Sheet 
     return _by_phase(analysis, contrast, outcome, "Reliability and mixed model.", headings, cells)
 
 
+def paper_sheet(analysis: dict[str, Any], contrast: str, outcome: str) -> Sheet | None:
+    """The source study's values and where a replication of its size would lie."""
+    found = analysis.get("replication")
+    entries = [e for e in found["entries"] if e["contrast"] == contrast] if found and outcome == "test" else []
+    rows = []
+    for e in entries:
+        interval = f"none: {e['reason']}" if e["low"] is None else f"[{e['low']:.2f}, {e['high']:.2f}]"
+        inside = {True: "inside", False: "outside", None: "-"}[e["inside"]]
+        rows.append([e["phase"], e["statistic"], number(e["value"]), interval, number(e["paper"]), inside])
+    title = _title(analysis, contrast, "Source study: does it lie where a replication of its size would?", outcome)
+    return Sheet(title, ["phase", "statistic", "here", "prediction interval", "paper", ""], rows, 2) if rows else None
+
+
 def summary_sheet(analysis: dict[str, Any], outcome: str) -> Sheet | None:
     """All contrasts and phases for the leading estimator: the primary's, or the faithful one."""
     wanted = analysis["leading_predictor"]
@@ -165,19 +181,38 @@ def summary_sheet(analysis: dict[str, Any], outcome: str) -> Sheet | None:
 
 
 def verdict_sheet(analysis: dict[str, Any]) -> Sheet | None:
-    """Each claim of the source study and its verdict, on test losses and on all unseen patterns."""
-    found: dict[tuple[str, str], dict[str, str]] = {}
-    for v in analysis["verdicts"]:
-        seed_level = f"; seed level {v['seed_level']}" if v["seed_level"] not in ("", "supported") else ""
-        found.setdefault((v["contrast"], v["claim"]), {})[v["outcome"]] = v["verdict"] + seed_level
-    if not found:
-        return None
-    claims = [claim.text for claim in CLAIMS]
-    ordered = sorted(found, key=lambda key: (list(analysis["contrasts"]).index(key[0]), claims.index(key[1])))
-    rows = [[*key, found[key].get("test", "-"), found[key].get("unseen", "-")] for key in ordered]
+    """Do the conditions differ, and does the predictor say which seed does better, on test losses and all unseen patterns."""
+    order = list(analysis["contrasts"])
+    found = sorted(analysis["verdicts"], key=lambda v: order.index(v["contrast"]))
+    sections = {place for place, v in enumerate(found) if place and v["contrast"] != found[place - 1]["contrast"]}
+    rows = [[v["contrast"], *verdict_texts(v)] for v in found]
     estimator = analysis["leading_predictor"].removeprefix("silhouette_")
-    title = f"Verdicts, estimator {estimator}; the first cell of a contrast stands for 'standard', the second for 'large'"
-    return Sheet(title, ["contrast", "claim", "test loss", "unseen loss"], rows, 4)
+    title = f"Verdicts, estimator {estimator}: do the conditions differ, does the silhouette say which seed does better?"
+    return Sheet(title, ["contrast", *VERDICT_HEADINGS], rows, 5, frozenset(sections)) if rows else None
+
+
+def verdict_texts(verdict: dict[str, Any]) -> list[str]:
+    """The cells of a verdict under `VERDICT_HEADINGS`."""
+    of_loss = verdict["about"] != "silhouette"
+    predicts = _answer(verdict, "predicts", "centred") if of_loss else "-"
+    what = verdict["claim"] or verdict["about"]
+    return [what, verdict["outcome"] if of_loss else "-", _answer(verdict, "differ", "difference"), predicts]
+
+
+def _answer(verdict: dict[str, Any], question: str, name: str) -> str:
+    """An answer with its number, in words that take no side."""
+    found = verdict["conditions_differ" if question == "differ" else "predicts_seeds"]
+    expected = verdict[f"{question}_as_expected"]
+    if found == SHOWN and expected is not None:
+        found += ", as expected" if expected else ", against what is expected"
+    value, low, high = verdict[name], verdict[f"{name}_low"], verdict[f"{name}_high"]
+    if value is None or low is None:
+        return f"{found}: {verdict[f'{name}_reason']}"
+    if question == "predicts":
+        return f"{found}: r = {number(value)} [{low:.2f}, {high:.2f}]"
+    ends = (low, high) if value >= 0 else (-high, -low)
+    size = " [".join((f"{abs(value):.2g}", ", ".join(f"{end:.2g}" for end in ends)))
+    return f"{found}: {verdict['first']} is {'higher' if value >= 0 else 'lower'} by {size}]"
 
 
 def variance_sheet(analysis: dict[str, Any]) -> Sheet | None:
@@ -189,17 +224,28 @@ def variance_sheet(analysis: dict[str, Any]) -> Sheet | None:
             for name in ("weights", "data", "both")
         ]
         size = f"{entry['seeds']} x {entry['data_sets']}"
-        rows.append([entry["cell"], entry["column"], size, *shares, entry.get("reason", "")])
+        rows.append([entry["cell"], entry["column"], size, *shares, *_f_texts(entry), entry.get("reason", "")])
     if not rows:
         return None
     title = "Variance due to weights, data, and their meeting (with what is left over); percentile intervals over seeds"
-    return Sheet(title, ["cell", "column", "weights x data", "weights", "data", "both", "reason"], rows, 2)
+    headings = ["cell", "column", "weights x data", "weights", "data", "both", "F test of weights", "F test of data", "reason"]
+    return Sheet(title, headings, rows, 2)
+
+
+def _f_texts(entry: dict[str, Any]) -> list[str]:
+    """F tests of weights and data, `F(19, 57) = 4.7, p <.001`; rows of an analysis without them have none."""
+    tests = [entry.get("f_tests", {}).get(name) for name in ("weights", "data")]
+    return [
+        f"F({t['df']:.0f}, {t['df_rest']:.0f}) = {t['f']:.2g}, p {'' if t['p'] < 0.001 else '= '}{p_text(t['p'])}" if t else ""
+        for t in tests
+    ]
 
 
 def cell_sheet(analysis: dict[str, Any]) -> Sheet:
     """Networks, diverged networks, mean silhouettes and mean final losses of every cell."""
     columns = list(dict.fromkeys(column for cell in analysis["cells"] for column in cell["columns"]))
     shown = [c for c in columns if c.startswith("silhouette_")][:2] + [c for c in columns if c.endswith(("_test", "_unseen"))]
+    planned = {c["cell"]: c["planned"] for c in (analysis.get("interim") or {"cells": ()})["cells"]}
     rows = []
     for cell in analysis["cells"]:
         texts = []
@@ -207,12 +253,18 @@ def cell_sheet(analysis: dict[str, Any]) -> Sheet:
             values = cell["columns"].get(column)
             spread = f" ({values['sd']:.2g})" if values and values["sd"] is not None else ""
             texts.append(f"{values['mean']:.4g}{spread}" if values else "")
-        rows.append([cell["cell"], str(cell["networks"]), str(cell["diverged"]), *texts])
+        of = f" of {planned[cell['cell']]}" if cell["cell"] in planned else ""
+        rows.append([cell["cell"], f"{cell['networks']}{of}", str(cell["diverged"]), *texts])
     title = "Cells: mean (standard deviation) over networks that did not diverge"
     return Sheet(title, ["cell", "networks", "diverged", *shown], rows)
 
 
 def sentence(analysis: dict[str, Any]) -> str:
+    """What the tables show, in one sentence, that of an unfinished study marked."""
+    return interim_mark(analysis) + _shown(analysis)
+
+
+def _shown(analysis: dict[str, Any]) -> str:
     """What the tables show, in one sentence, from the leading estimator on test losses (on unseen
     patterns where there are no others)."""
     if analysis.get("within"):
@@ -246,6 +298,7 @@ def sentence(analysis: dict[str, Any]) -> str:
 def notes(analysis: dict[str, Any]) -> list[str]:
     """What a reader must know to read the tables."""
     lines = [
+        *filter(None, [interim_note(analysis)]),
         f"Intervals: {analysis['interval']}, {analysis['resamples']:,} resamples. * marks an interval that is known to "
         "cover less than 95 %: fewer than 100 seeds, or skewed or heavy-tailed values (`python -m study calibrate`).",
         f"P values: {analysis['permutations']:,} permutations of seeds (sign flips for mean differences, exact for "
@@ -265,6 +318,7 @@ def notes(analysis: dict[str, Any]) -> list[str]:
             f"{p['predictor'].removeprefix('silhouette_')}; it alone needs no correction: "
             f"centred r = {', '.join(found) or 'none'}."
         )
+    lines += filter(None, [replication_note(analysis)])
     lines.append(f"Data: {analysis['design']['name']}. {analysis['design']['question']}")
     if "scan" in analysis:
         lines.append(analysis["scan"]["note"])
@@ -285,7 +339,8 @@ def sheets(analysis: dict[str, Any], outcome: str, everything: bool) -> Iterator
     for overview in (summary_sheet(analysis, outcome), within_sheet(analysis, outcome)):
         if overview is not None:
             yield overview
-    kinds = [condition_sheet, seed_sheet, replication_sheet, model_sheet] if everything else [seed_sheet, replication_sheet]
+    some = [seed_sheet, replication_sheet]
+    kinds = [condition_sheet, *some, paper_sheet, model_sheet] if everything else some
     for contrast in analysis["contrasts"]:
         for kind in kinds:
             if (sheet := kind(analysis, contrast, outcome)) is not None:

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from study.interim import interim_note
 from study.sweep import Sweep
 from study.wandb_run import attempt, started, study_id
 
@@ -95,8 +96,8 @@ def figures_of(folder: Path) -> list[Path]:
 
 def tables_of(analysis: dict[str, Any]) -> dict[str, Records]:
     """The tables by name, those with rows: `verdicts`, `correlations` (of a linear study `scores`), `within` where nothing
-    is compared, and `cells`."""
-    tables: dict[str, Records] = {"cells": list(_cells(analysis))}
+    is compared, `cells`, and of an unfinished study `interim`."""
+    tables: dict[str, Records] = {"cells": list(_cells(analysis)), "interim": _interim(analysis)}
     if analysis.get("network") == "linear":
         tables["scores"] = analysis["results"]
     else:
@@ -111,6 +112,12 @@ def _cells(analysis: dict[str, Any]) -> Iterator[dict[str, Any]]:
     for cell in analysis["cells"]:
         means = {name: numbers["mean"] for name, numbers in cell.get("columns", {}).items()}
         yield {"cell": cell["cell"], "networks": cell["networks"], "diverged": cell["diverged"]} | means
+
+
+def _interim(analysis: dict[str, Any]) -> Records:
+    """How many networks of every cell are finished and planned."""
+    found = analysis.get("interim")
+    return [{"note": interim_note(analysis), **cell} for cell in found["cells"]] if found else []
 
 
 def _correlations(analysis: dict[str, Any]) -> Records:
@@ -135,6 +142,8 @@ def numbers_of(analysis: dict[str, Any]) -> dict[str, float]:
     numbers: dict[str, float] = {
         name: sum(cell[name] for cell in analysis["cells"]) for name in ("networks", "diverged")
     }  # fmt: skip
+    if found := analysis.get("interim"):
+        numbers["planned"] = found["planned"]
     for result in analysis["results"]:
         if result["value"] is None:
             continue

@@ -20,6 +20,7 @@ from study.scan.objectives import Score, score
 from study.scan.search import ScanSearch
 from study.scan.space import Scan, make_scan
 from study.sheets import Sheet, print_sheet
+from study.statistics.counts import wilson
 from study.sweep_file import parse_sweep
 from study.threads import threads
 from study.trial import rows_of, run_block
@@ -111,7 +112,9 @@ def _summary(traces: list[list[float]]) -> dict[str, Any]:
 
 def _reached(points: list[int | None]) -> str:
     found = [p for p in points if p is not None]
-    return f"{len(found)} of {len(points)}" + (f" (median {np.median(found):.0f}, most {max(found)})" if found else "")
+    low, high = wilson(len(found), len(points))
+    share = f"{len(found)} of {len(points)} [{low:.2f}, {high:.2f}]"
+    return share + (f" (median {np.median(found):.0f}, most {max(found)})" if found else "")
 
 
 def bench_scan(console: Console) -> dict[str, Any]:
@@ -133,7 +136,8 @@ def bench_scan(console: Console) -> dict[str, Any]:
             f"{name}: {len(scores)} cells, {found['front']} on the front, {SIDE**2 // 2} points; mean over {SCAN_SEEDS} scan "
             "seeds with 95 % interval (t)"
         )
-        headings = ["sampler", "share of the grid's hypervolume", "least", "seeds that reach 99 %", "seeds that reach 100 %"]
+        reach = ["seeds that reach 99 % [Wilson]", "seeds that reach 100 %"]
+        headings = ["sampler", "share of the grid's hypervolume", "least", *reach]
         print_sheet(console, Sheet(title, headings, rows))
         numbers[name] = found | {"scores": {cell: s.values for cell, s in scores.items()}}
     return {"cells": SIDE**2, "points": SIDE**2 // 2, "scan_seeds": SCAN_SEEDS, "grids": numbers}

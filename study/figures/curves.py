@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from study.figures.study import Drawn, Missing, Study, folded, listed
 from study.figures.style import BLUE, GREY, RED, WIDTH
+from study.statistics.counts import count_of
 from study.statistics.pairs import diverged_pairs, joined
 
 Array = NDArray[np.float64]
@@ -187,8 +188,8 @@ def lead(contrast: str, cells: tuple[str, str], phase: str, curves: PairCurves) 
     behind = np.sign(mean) == -np.sign(mean[-1])
     before = f"; on average {loser} was lower until step {curves.steps[behind][-1]:,}" if behind[1:].any() else ""
     return (
-        f"{contrast}, {phase}: {winner} ends lower in {lower} of {len(curves)} pairs (difference {second} minus {first} at "
-        f"step {curves.steps[-1]:,}: {mean[-1]:.2g}, s.d. {final.std(ddof=1):.2g}){before}."
+        f"{contrast}, {phase}: {winner} ends lower in {count_of(int(lower), len(curves), 'pairs')}, difference {second} minus "
+        f"{first} at step {curves.steps[-1]:,}: {mean[-1]:.2g}, s.d. {final.std(ddof=1):.2g}{before}."
     )
 
 

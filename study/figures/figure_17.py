@@ -7,6 +7,7 @@ import matplotlib.pyplot as plt
 from study.figures.curves import COLOURS, SIDES, STYLES, count_text, others, pair_curves, phases_with_curves, regime, steps_axis
 from study.figures.study import Drawn, Missing, Study
 from study.figures.style import WIDTH
+from study.statistics.counts import count_of
 
 COLUMNS, MOST_PAIRS = 3, 12
 PAPER = (
@@ -48,8 +49,8 @@ def figure_17(study: Study) -> Drawn | Missing:
     wins = int((final["first"] < final["second"]).sum())
     ratios = [f"{losses.max() / losses.min():.3g}" for losses in final.values()]
     here = (
-        f"{cells[0]} ends lower in {wins} of {len(curves)} pairs; the largest final loss is {ratios[0]} times the smallest in "
-        f"{cells[0]}, {ratios[1]} times in {cells[1]}."
+        f"{cells[0]} ends lower in {count_of(wins, len(curves), 'pairs')}; the largest final loss is {ratios[0]} times the "
+        f"smallest in {cells[0]}, {ratios[1]} times in {cells[1]}."
     )
     first_of = "" if shown == len(curves) else f"the {shown} lowest seeds of "
     title = "Figure 17: every pair on its own, baseline regime."

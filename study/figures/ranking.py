@@ -98,7 +98,7 @@ def _worded(study: Study, tables: list[dict[str, Any]], shown: list[Found], figu
     title = "Which predictor says which seed does better?"
     here = f"Predictors at t = 0 whose centred r excludes zero, by phase: {'; '.join(clear)}."
     if excluded:
-        here += f" Excluded for all of them: {'; '.join(excluded)}."
+        here += f" Excluded for all of them, at once within a phase only: {'; '.join(excluded)}."
     caption = (
         f"{study.contrast}: n = {count_of([table['pairs'] for table in tables])} pairs. Dots: correlation over pairs of "
         f"differences (centred r), and over seeds within the first and within the second condition. Bars: {found['interval']}, "

@@ -12,6 +12,7 @@ from typing import Any
 import pandas as pd
 from matplotlib.figure import Figure
 
+from study.interim import interim_mark
 from study.plan import Plan
 from study.statistics.pairs import Pairs, make_pairs
 from study.storage import Location
@@ -114,7 +115,7 @@ class Study:
     def source(self) -> str:
         """The end of every caption: which sweep, and which commit made the rows."""
         commits = [commit[:12] + ("-dirty" if commit.endswith("-dirty") else "") for commit in self.values("commit")]
-        return f"Sweep {self.name}, commit {', '.join(commits) or UNKNOWN}."
+        return f"{interim_mark(self.analysis)}Sweep {self.name}, commit {', '.join(commits) or UNKNOWN}."
 
     def setting(self, cell: str, name: str) -> Any:
         """A setting of a cell as its rows have it; None where they do not."""

@@ -17,6 +17,7 @@ from study.figures.registry import draw_all
 from study.figures.study import Drawn, Missing, Study
 from study.figures.style import save
 from study.folder import LINEAR
+from study.interim import interim_note
 from study.map_sheets import map_notes
 from study.over_time_sheets import over_time_notes
 from study.ranking_sheets import ranking_notes
@@ -128,6 +129,7 @@ def _page(study: Study, pictures: Sequence[Picture], missing: dict[str, Missing]
         networks=len(study.rows),
         seeds=study.rows["seed"].nunique(),
         cells=study.rows["cell"].nunique(),
+        interim=[f"{part.name}: {note}" for part in studies if (note := interim_note(part.analysis))],
         diverged=[diverged_part(part) for part in studies],
         environments=[environment_sheet(part) for part in studies],
         reruns=[rerun_sheet(study), *([rerun_sheet(study.beside, f"DIR/{LINEAR}")] if study.beside else [])],

@@ -10,6 +10,7 @@ from typing import Any
 from study.analysis import SCHEMA
 from study.figures.study import Study, leading_contrast
 from study.folder import FILE, linear_part, stored_plan
+from study.interim import interim
 from study.linear_analysis import analyse_linear, is_linear
 from study.rows import RowsError, read_rows
 from study.run import analysed
@@ -43,13 +44,14 @@ def read_study(out: Location, contrast: str | None = None) -> Study:
             raise SweepError(f"--contrast {contrast}: {out} is a study of the linear network, which has no contrasts")
         if lacking := sorted({"marks", "diverged"} - set(frame)):
             raise RowsError(f"{out}: rows of the linear network need a column {lacking[0]}")
-        return Study(out, frame, analyse_linear(frame), plan, "")
+        return Study(out, frame, analyse_linear(frame) | {"interim": interim(frame, plan, out)}, plan, "")
     if plan is not None and plan.sweep.scan is not None:
         from study.scan.final import analysed_scan  # late: optuna takes a second that other studies need not spend
 
         frame, analysis = analysed_scan(plan, frame, out)
     else:
         analysis = _stored_analysis(out) or analysed(frame, plan, out)
+        analysis |= {"interim": interim(frame, plan, out)}
     if contrast is not None and contrast not in analysis["contrasts"]:
         raise SweepError(f"--contrast {contrast}: unknown; allowed: {', '.join(analysis['contrasts'])}")
     if not analysis["results"] and not analysis.get("within"):

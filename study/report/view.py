@@ -13,9 +13,18 @@ from study.map_sheets import map_sheets
 from study.over_time_sheets import over_time_sheets
 from study.ranking_sheets import ranking_sheets
 from study.sheets import Sheet
-from study.statistics.verdicts import CLAIMS
 from study.sweep import Settings
-from study.tables import cell_sheet, number, p_text, pair_count, sheets, variance_sheet, with_interval
+from study.tables import (
+    VERDICT_HEADINGS,
+    cell_sheet,
+    number,
+    p_text,
+    pair_count,
+    sheets,
+    variance_sheet,
+    verdict_texts,
+    with_interval,
+)
 from study.within_cells import within_sheet
 
 SAID_ONCE = ("phase", "measured in", "final loss of", "pairs")  # of several rows, in the first of them
@@ -40,12 +49,14 @@ def filled(sheet: Sheet) -> Sheet:
 
 def verdict_rows(study: Study) -> Sheet | None:
     """The verdicts of the report's contrast on the outcome it leads with."""
-    chosen = [v for v in study.analysis["verdicts"] if (v["contrast"], v["outcome"]) == (study.contrast, study.outcome)]
+    chosen = [
+        v
+        for v in study.analysis["verdicts"]
+        if v["contrast"] == study.contrast and (v["about"] == "silhouette" or v["outcome"] == study.outcome)
+    ]
     if not chosen:
         return None
-    claims = [claim.text for claim in CLAIMS]
-    rows = [[v["claim"], v["verdict"], v["seed_level"] or "-"] for v in sorted(chosen, key=lambda v: claims.index(v["claim"]))]
-    return Sheet(f"Verdicts: {study.contrast}, {study.outcome} loss", ["claim", "verdict", "seed level"], rows, 3)
+    return Sheet(f"Verdicts: {study.contrast}", VERDICT_HEADINGS, [verdict_texts(v) for v in chosen], 4)
 
 
 def main_sheet(study: Study) -> Sheet:

@@ -1,4 +1,5 @@
-"""How many pairs an interval of a given width needs, and what width a number of pairs gives."""
+"""Precision: how many pairs an interval of a given width needs, and what width a number of pairs gives. Power, the chance
+that an interval excludes zero, is another question."""
 
 from __future__ import annotations
 

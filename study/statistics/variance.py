@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from study.statistics.f_tests import f_tests
 from study.statistics.pairs import own_data
 
 Array = NDArray[np.float64]
@@ -80,6 +81,7 @@ def decompose(frame: pd.DataFrame, cell: str, column: str, resamples: int = 2000
         rows = rows[~rows["diverged"].astype("boolean").fillna(False).astype(bool)]
     table = rows.pivot(index="seed", columns="data_seed", values=column).dropna().to_numpy(dtype=np.float64)
     entry: dict[str, object] = {"cell": cell, "column": column, "seeds": table.shape[0], "data_sets": table.shape[1]}
+    entry["f_tests"] = f_tests(table)
     if table.shape[0] < 5 or table.shape[1] < 2:
         return entry | {"reason": "at least 5 complete seeds and 2 data sets needed"}
     if np.ptp(table) == 0:

@@ -1,104 +1,122 @@
-"""Each claim of the source study gets a verdict by a rule that is stated beside it."""
+"""Two questions of every contrast, each answered by a rule that is stated beside it: do the conditions differ, and does the
+predictor say which seed does better? Two conditions that differ are two points, so the first answers nothing of the second."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from study.statistics.intervals import Estimate
 
-# A seed-level correlation that its interval keeps below this size on the claimed side is called small.
+# A seed-level correlation that its interval keeps below this size is called excluded above it.
 SMALL = 0.3
 
+SHOWN, NOT_SHOWN, EXCLUDED = "shown", "not shown", "excluded above .3"
 CONDITION_RULE = (
-    "Supported at condition level: the 95 % interval of the mean paired difference lies wholly on the claimed side of zero "
-    "and its sign-flip p is below .05. Not supported: the same on the other side. Undecided at this n: otherwise."
+    "Conditions differ: shown where the 95 % interval of the mean paired difference excludes zero and its sign-flip p is below "
+    ".05; as expected, or against it, where the sweep expects a side."
 )
 SEED_RULE = (
-    "Supported at seed level: the 95 % interval of the centred correlation of pair differences lies wholly on the claimed "
-    "side of zero and its permutation p (family-wise for all but the primary comparison) is below .05. Otherwise supported "
-    "at condition level, if both mean paired differences lie on the claimed sides of zero by the rule for condition effects. "
-    "Its seed level is then: contradicted, where the same holds on the other side; "
-    f"below {SMALL:g}, where the interval excludes a correlation of {SMALL:g} on the claimed side; undecided, where it does "
-    f"not. Otherwise not supported, where the seed level is contradicted or below {SMALL:g}, and undecided at this n, where "
-    "it is not."
+    "Predicts seeds: shown where the 95 % interval of the centred correlation of pair differences excludes zero and its "
+    "permutation p (family-wise for all but the primary comparison) is below .05. If not shown, it is excluded above .3 where "
+    "the interval holds no correlation of .3 or more: on the expected side where the sweep expects one for the silhouette and "
+    "the loss, in size otherwise. Conditions that differ in both are two points, no evidence of a prediction."
 )
-SUPPORTED_SEED, SUPPORTED_CONDITION = "supported at seed level", "supported at condition level"
-NOT_SUPPORTED, UNDECIDED = "not supported", "undecided at this n"
-BELOW = f"below {SMALL:g}"
+HIGHER = {"higher": 1, "lower": -1}
+PAPER_EXPECTS = {"silhouette": "higher", "single": "lower", "multi": "higher"}
+PAPER_WORDS = {
+    "silhouette": "standard shares representations more (higher silhouette)",
+    "single": "standard generalises better on single tasks",
+    "multi": "large is better on multitasking",
+}
 
 
 @dataclass(frozen=True)
-class Claim:
-    """A claim about the first condition (standard) against the second (large).
+class Finding:
+    """An answer.
 
     Attributes:
-        phase: the phase it speaks of; None for the predictor alone.
-        kind: "predictor" or "loss" (a condition effect), or "prediction".
-        sign: claimed sign of the mean difference, first minus second, or of the correlation.
+        found: `SHOWN`, `NOT_SHOWN`, or of a prediction `EXCLUDED`.
+        as_expected: of what is shown, whether it has the expected sign; None where nothing is shown or nothing expected.
     """
 
-    text: str
-    phase: str | None
-    kind: str
-    sign: int
+    found: str
+    as_expected: bool | None = None
 
 
-CLAIMS = (
-    Claim("standard shares representations more (higher silhouette)", None, "predictor", 1),
-    Claim("standard generalises better on single tasks", "single", "loss", -1),
-    Claim("large is better on multitasking", "multi", "loss", 1),
-    Claim("silhouette predicts the single-task loss", "single", "prediction", -1),
-    Claim("silhouette predicts the multitask loss", "multi", "prediction", 1),
-)
-
-
-def side(estimate: Estimate, sign: int) -> int:
-    """1 where the interval lies wholly on the claimed side of zero and p is below .05, -1 on the other, 0 otherwise."""
+def side(estimate: Estimate) -> int:
+    """1 where the interval lies wholly above zero and p is below .05, -1 below, 0 otherwise."""
     if estimate.low is None or estimate.high is None or estimate.p is None or estimate.p >= 0.05:
         return 0
-    low, high = sorted((sign * estimate.low, sign * estimate.high))
-    return 1 if low > 0 else -1 if high < 0 else 0
+    return 1 if estimate.low > 0 else -1 if estimate.high < 0 else 0
 
 
-def condition_verdict(difference: Estimate, sign: int) -> str:
-    """The verdict on a condition effect, by `CONDITION_RULE`."""
-    return {1: SUPPORTED_CONDITION, -1: NOT_SUPPORTED, 0: UNDECIDED}[side(difference, sign)]
+def _shown(where: int, expected: int) -> Finding:
+    return Finding(SHOWN, where == expected if expected else None)
 
 
-def seed_status(centred: Estimate, sign: int) -> str:
-    """`supported`, `contradicted`, `below 0.3` or `undecided` at seed level; the p of `centred` is the one that counts."""
-    if (where := side(centred, sign)) != 0:
-        return "supported" if where == 1 else "contradicted"
-    if centred.low is None or centred.high is None:
-        return "undecided"
-    return BELOW if max(sign * centred.low, sign * centred.high) < SMALL else "undecided"
-
-
-def prediction_verdict(centred: Estimate, predictor: Estimate, loss: Estimate, sign: int) -> tuple[str, str]:
-    """The verdict on a prediction by `SEED_RULE`, and its status at seed level.
+def conditions_differ(difference: Estimate, expected: int = 0) -> Finding:
+    """By `CONDITION_RULE`.
 
     Args:
-        predictor, loss: mean paired differences; the claim has the first condition higher in the predictor.
+        difference: mean paired difference, first minus second.
+        expected: its expected sign; 0 for none.
     """
-    status = seed_status(centred, sign)
-    if status == "supported":
-        return SUPPORTED_SEED, status
-    if side(predictor, 1) == 1 and side(loss, sign) == 1:
-        return SUPPORTED_CONDITION, status
-    return (UNDECIDED if status == "undecided" else NOT_SUPPORTED), status
+    return _shown(where, expected) if (where := side(difference)) else Finding(NOT_SHOWN)
 
 
-def judge(claim: Claim, numbers: Mapping[str, Estimate]) -> dict[str, str]:
-    """A claim's verdict from the estimates of one contrast, phase, outcome and predictor.
+def predicts_seeds(centred: Estimate, expected: int = 0) -> Finding:
+    """By `SEED_RULE`; the p of `centred` is the one that counts.
 
     Args:
+        expected: sign of the correlation, the product of those of the predictor and the loss; 0 for none.
+    """
+    if where := side(centred):
+        return _shown(where, expected)
+    if centred.low is None or centred.high is None:
+        return Finding(NOT_SHOWN)
+    ends = (expected * centred.low, expected * centred.high) if expected else (-centred.low, centred.high)
+    return Finding(EXCLUDED if max(ends) < SMALL else NOT_SHOWN)
+
+
+def claim_of(what: str, first: str, expect: Mapping[str, str], of_the_paper: bool) -> str:
+    """What a sweep expects of the first cell of a contrast as a claim, or "" where it expects nothing.
+
+    Args:
+        what: `silhouette`, or a phase, whose loss is meant.
+        of_the_paper: whether the contrast is the source study's, which has words of its own.
+    """
+    if what not in expect:
+        return ""
+    if of_the_paper and expect[what] == PAPER_EXPECTS.get(what):
+        return PAPER_WORDS[what]
+    return f"{first} has the {expect[what]} {what if what == 'silhouette' else f'{what} loss'}"
+
+
+def judge(
+    what: str, first: str, expect: Mapping[str, str], of_the_paper: bool, numbers: Mapping[str, Estimate]
+) -> dict[str, Any]:
+    """Both answers, on the silhouette (`what`), which is no prediction, or on the loss of a phase, with their numbers.
+
+    Args:
+        first: the name of the first cell.
         numbers: `predictor_difference`, `loss_difference`, and `centred` with the p value that counts for it.
     """
-    entry = {"claim": claim.text}
-    if claim.kind == "prediction":
-        predictor, loss = numbers["predictor_difference"], numbers["loss_difference"]
-        verdict, status = prediction_verdict(numbers["centred"], predictor, loss, claim.sign)
-        return entry | {"verdict": verdict, "seed_level": status, "rule": SEED_RULE}
-    estimate = numbers[f"{claim.kind}_difference"]
-    return entry | {"verdict": condition_verdict(estimate, claim.sign), "seed_level": "", "rule": CONDITION_RULE}
+    of_predictor = what == "silhouette"
+    signs = [HIGHER.get(expect.get(name, ""), 0) for name in ("silhouette", what)]
+    difference, r = numbers["predictor_difference" if of_predictor else "loss_difference"], numbers["centred"]
+    differ = conditions_differ(difference, signs[1])
+    predicts = None if of_predictor else predicts_seeds(r, signs[0] * signs[1])
+    entry: dict[str, Any] = {"about": what if of_predictor else f"{what} loss", "first": first}
+    entry |= {"claim": claim_of(what, first, expect, of_the_paper)}
+    entry |= {"conditions_differ": differ.found, "differ_as_expected": differ.as_expected}
+    entry |= _plain("difference", difference)
+    entry |= {"predicts_seeds": predicts.found if predicts else "", "predicts_as_expected": predicts and predicts.as_expected}
+    entry |= _plain("centred", r) if predicts else {}
+    return entry | {"rule": CONDITION_RULE if of_predictor else SEED_RULE}
+
+
+def _plain(name: str, estimate: Estimate) -> dict[str, Any]:
+    ends = {f"{name}_{part}": getattr(estimate, part) for part in ("low", "high", "p", "n", "reason")}
+    return {name: estimate.value} | ends

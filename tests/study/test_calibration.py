@@ -54,7 +54,9 @@ def test_calibrate_writes_its_pictures_and_numbers(tmp_path: Path) -> None:
 
 
 def test_power_command_says_how_many_pairs() -> None:
-    assert "385 pairs" in study_here("power", "--r", "0", "--width", "0.2").stdout
+    found = study_here("power", "--r", "0", "--width", "0.2").stdout
+    assert found.startswith("Precision: 385 pairs give a 95 % interval of width 0.2")
+    assert "power" not in found.lower()
     refused = study_here("power", "--r", "1.5", "--width", "0.2")
     assert refused.returncode == 2
     assert "--r = 1.5: must be above -1 and below 1" in refused.stderr

@@ -195,7 +195,8 @@ def test_the_analysis_run_holds_tables_numbers_and_figures(by_trial: Path) -> No
         name: json.loads((path.parent / "files" / values[name]["path"]).read_text()) for name in ("verdicts", "correlations")
     }
     verdicts = pd.DataFrame(tables["verdicts"]["data"], columns=tables["verdicts"]["columns"])
-    assert verdicts["verdict"].tolist() == [v["verdict"] for v in analysis["verdicts"]]
+    for column in ("conditions_differ", "predicts_seeds"):
+        assert verdicts[column].tolist() == [v[column] for v in analysis["verdicts"]]
     rows = pd.DataFrame(tables["correlations"]["data"], columns=tables["correlations"]["columns"])
     assert len(rows) == len(analysis["results"]) / len({r["statistic"] for r in analysis["results"]})
     r20 = {

@@ -7,11 +7,14 @@ import pandas as pd
 import pytest
 import yaml
 from scipy import stats
+from statsmodels.formula.api import ols
+from statsmodels.stats.anova import anova_lm
 
 from study.analysis import analyse
 from study.comparisons import contrasts_of_rows
 from study.plan import make_plan
 from study.statistics.correlations import CONDITION_EFFECTS, centred, raw, raw_between, raw_within, within_first
+from study.statistics.f_tests import f_tests
 from study.statistics.intervals import Estimate, estimates
 from study.statistics.mixed import _closed_form, _statsmodels, mixed_model
 from study.statistics.pairs import Pairs
@@ -19,18 +22,8 @@ from study.statistics.power import expected_width, pairs_needed
 from study.statistics.ranks import rank_correlation
 from study.statistics.reliability import attenuation_bound, intraclass, reliability
 from study.statistics.variance import components, decompose, design_of
-from study.statistics.verdicts import (
-    BELOW,
-    CLAIMS,
-    NOT_SUPPORTED,
-    SUPPORTED_CONDITION,
-    SUPPORTED_SEED,
-    UNDECIDED,
-    condition_verdict,
-    judge,
-    prediction_verdict,
-)
 from study.sweep_file import parse_sweep
+from study.tables import variance_sheet
 from study.trial import rows_of, run_block
 from tests.study.conftest import SMALL
 from tests.study.test_permutation import some_pairs
@@ -154,6 +147,33 @@ def test_crossed_designs_are_decomposed_and_designs_recognised() -> None:
     assert design_of(frame.assign(data_seed=frame["seed"])) == "per_seed"
 
 
+def test_effects_of_weights_and_data_have_the_f_tests_of_a_two_way_analysis() -> None:
+    rng = np.random.default_rng(0)
+    table = rng.normal(size=(20, 1)) + 0.2 * rng.normal(size=(1, 4)) + rng.normal(size=(20, 4))
+    frame = pd.DataFrame({"y": table.ravel(), "w": np.repeat(np.arange(20), 4), "d": np.tile(np.arange(4), 20)})
+    expected = anova_lm(ols("y ~ C(w) + C(d)", frame).fit())
+    found = f_tests(table)
+    for name, row in (("weights", "C(w)"), ("data", "C(d)")):
+        assert (found[name]["df"], found[name]["df_rest"]) == (expected.loc[row, "df"], 57)
+        assert found[name]["f"] == pytest.approx(expected.loc[row, "F"], rel=1e-9)
+        assert found[name]["p"] == pytest.approx(expected.loc[row, "PR(>F)"], rel=1e-8)
+    assert f_tests(np.arange(5.0)[:, None] + np.zeros((5, 3))) == {}  # nothing is left over to test against
+    rows = pd.DataFrame({"cell": "a", "seed": frame["w"], "data_seed": frame["d"], "x": frame["y"]})
+    analysis = {"variance": [decompose(rows, "a", "x")]}
+    (text,) = (dict(zip(sheet.headings, sheet.rows[0], strict=True)) for sheet in [variance_sheet(analysis)])
+    f, p = expected.loc["C(w)", ["F", "PR(>F)"]]
+    assert p < 0.001
+    assert text["F test of weights"] == f"F(19, 57) = {f:.2g}, p <.001"
+    assert text["F test of data"].startswith("F(3, 57) = ")
+
+
+def test_f_tests_keep_their_level() -> None:
+    rng = np.random.default_rng(1)
+    p = np.array([[e["p"] for e in f_tests(rng.normal(size=(20, 4))).values()] for _ in range(1000)])
+    assert ((p < 0.05).mean(axis=0) < 0.07).all()
+    assert ((p < 0.05).mean(axis=0) > 0.03).all()
+
+
 def test_data_effects_of_a_crossed_design_are_no_link_between_seeds() -> None:
     """Random effects of three data sets on predictor and outcome, seeds that say nothing: intervals must hold zero."""
     held = 0
@@ -184,31 +204,6 @@ def test_the_promised_width_is_what_bootstrap_intervals_have() -> None:
         (found,) = estimates([centred], some_pairs(n=n, seed=seed, link=0.5), resamples=1000)
         widths.append(found.high - found.low)
     assert np.mean(widths) == pytest.approx(0.3, rel=0.08)
-
-
-def estimate(value: float, half: float, p: float = 0.01) -> Estimate:
-    return Estimate(value, value - half, value + half, 50, 50, "m", p, "p")
-
-
-def test_verdicts_follow_their_rules() -> None:
-    yes, no, unclear, lucky = estimate(1, 0.5), estimate(-1, 0.5), estimate(0.1, 0.5, 0.7), estimate(1, 0.5, p=0.06)
-    verdicts = [condition_verdict(e, 1) for e in (yes, no, unclear, lucky)]
-    assert verdicts == [SUPPORTED_CONDITION, NOT_SUPPORTED, UNDECIDED, UNDECIDED]
-    assert condition_verdict(no, -1) == SUPPORTED_CONDITION
-    strong, weak, wide = estimate(0.5, 0.1), estimate(0.0, 0.1, 0.9), estimate(0.1, 0.5, 0.7)
-    assert prediction_verdict(strong, yes, yes, 1) == (SUPPORTED_SEED, "supported")
-    assert prediction_verdict(estimate(0.5, 0.1, p=0.2), yes, yes, 1) == (SUPPORTED_CONDITION, "undecided")
-    assert prediction_verdict(weak, yes, yes, 1) == (SUPPORTED_CONDITION, BELOW)
-    assert prediction_verdict(wide, yes, yes, 1) == (SUPPORTED_CONDITION, "undecided")
-    assert prediction_verdict(weak, yes, no, 1) == (NOT_SUPPORTED, BELOW)
-    assert prediction_verdict(wide, yes, unclear, 1) == (UNDECIDED, "undecided")
-    assert prediction_verdict(strong, yes, no, -1) == (SUPPORTED_CONDITION, "contradicted")
-    assert prediction_verdict(strong, yes, yes, -1) == (NOT_SUPPORTED, "contradicted")
-    missing = Estimate(None, reason="constant")
-    assert prediction_verdict(missing, missing, yes, 1) == (UNDECIDED, "undecided")
-    numbers = {"centred": strong, "predictor_difference": yes, "loss_difference": yes}
-    verdicts = [judge(claim, numbers)["verdict"] for claim in CLAIMS]
-    assert verdicts == [SUPPORTED_CONDITION, NOT_SUPPORTED, SUPPORTED_CONDITION, NOT_SUPPORTED, SUPPORTED_SEED]
 
 
 def test_rounding_is_no_signal_and_contrasts_of_rows_get_no_verdicts() -> None:

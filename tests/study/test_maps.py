@@ -24,6 +24,10 @@ from study.plan import make_plan
 from study.report.read import read_study
 from study.report.view import table_groups
 from study.rows import write_rows
+from study.statistics.chance import chance_of_exclusion, shuffled
+from study.statistics.correlations import within_first
+from study.statistics.intervals import estimates
+from study.statistics.pairs import Pairs
 from study.sweep_file import parse_sweep
 from study.tables import number
 from study.threads import threads
@@ -51,6 +55,36 @@ def simulated(link: float = 0.9) -> pd.DataFrame:
         part["loss_multi_unseen"] = here * x + np.sqrt(1 - here**2) * noise + 10
         parts.append(part.assign(diverged=False))
     return pd.concat(parts, ignore_index=True)
+
+
+def test_what_chance_gives_is_counted_on_the_values_at_hand() -> None:
+    frame = simulated(link=0.0)
+    found = maps(frame, "silhouette_eig", 500, 100)
+    assert found is not None
+    entries = [e for e in found["entries"] if e["statistic"] == "within"]
+    assert f"where chance gives about {sum(e['chance'] for e in entries):.0f} (counted" in answer(found, "within")
+    # An interval of ten lognormal values excludes zero by chance as often as it covers too little of the time.
+    values = np.random.default_rng(0).lognormal(size=(2, 10))
+    pairs = Pairs(values[0], np.zeros(10), values[1], np.zeros(10), np.arange(10), np.zeros(10, dtype=int))
+    generator = np.random.default_rng(1)
+    orders = [shuffled(pairs, generator) for _ in range(100)]
+    ends = [estimates([within_first], order, 500)[0] for order in orders]
+    by_hand = np.mean([e.low > 0 or e.high < 0 for e in ends])
+    assert chance_of_exclusion(within_first, pairs, 100) == pytest.approx(by_hand, abs=0.09)
+    assert all(sorted(order.y_first) == sorted(pairs.y_first) for order in orders)
+
+
+def test_seeds_are_shuffled_as_wholes() -> None:
+    seed, stratum = np.repeat(np.arange(8), 3), np.tile(np.arange(3), 8)
+    y = 10.0 * seed + stratum
+    pairs = Pairs(y, 0 * y, y, 0 * y, seed, stratum)
+    moved = shuffled(pairs, np.random.default_rng(0)).y_first
+    assert not np.array_equal(moved, y)
+    assert (moved % 10 == stratum).all()  # each stays in its stratum
+    assert all(len(set(moved[seed == s] // 10)) == 1 for s in range(8))  # and keeps the company of its seed
+    kept = np.arange(24) != 5
+    partly = Pairs(*(v[kept] for v in (y, 0 * y, y, 0 * y, seed, stratum)))
+    assert (shuffled(partly, np.random.default_rng(0)).y_first % 10 == stratum[kept]).all()
 
 
 def test_values_are_those_of_numpy_and_diverged_networks_leave_with_their_pairs() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,8 @@ from study.figures.over_time import over_time as over_time_figure
 from study.figures.structure import structure
 from study.figures.study import Drawn, Missing, Study
 from study.over_time import measures_of, over_time, simultaneous_band
-from study.over_time_sheets import clear_steps, over_time_notes, over_time_sheets
+from study.over_time_sheets import changed_steps, clear_steps, over_time_notes, over_time_sheets
+from study.statistics.differences import differences
 from study.statistics.pairs import Pairs
 
 STEPS = [0, 1, 10]
@@ -64,9 +66,62 @@ def test_until_when_is_read_off_the_band() -> None:
     assert clear_steps(curve(analysis["over_time"])) == [0, 1]
     lines = over_time_notes(analysis)
     assert "excludes zero somewhere on 3 of 3 curves" in lines[0]
-    assert "c, x in single, multi test loss: 0 (+), 1 (+)" in lines
+    assert "c, x in single, multi test loss: 0 (+), 1 (+); differs from step 0 at: 10 (-)" in lines
     (sheet,) = over_time_sheets(analysis, everything=False)
     assert len(sheet.rows) == 9
+
+
+def test_a_step_beyond_zero_beside_one_that_is_not_need_not_differ_from_it() -> None:
+    """Significant at step 1, not at step 0, and no difference between them: `not before it` would be wrong."""
+    frame = rows(60)
+    loss = frame["loss_multi_test"].to_numpy()
+    columns = np.stack([loss[:60] - loss[60:], *np.random.default_rng(3).normal(size=(3, 60))], axis=1)
+    outcome, *noise = np.linalg.qr(columns - columns.mean(axis=0))[0].T
+    outcome *= np.sign(outcome @ columns[:, 0])
+    r = (0.2, 0.42, -0.9)
+    steps = [np.r_[r_k * outcome + np.sqrt(1 - r_k**2) * e, np.zeros(60)] for r_k, e in zip(r, noise, strict=True)]
+    frame["structure_multi_silhouette_x"] = list(np.stack(steps, axis=1))
+    found = curve(over_time(frame, CONTRAST, 500), "multi")
+    assert clear_steps(found) == [1, 10]
+    assert changed_steps(found) == [10]
+    centred = found["centred"]
+    assert centred["change"][0] is None
+    assert centred["change"][2] == pytest.approx(np.arctanh(centred["value"][2]) - np.arctanh(centred["value"][0]))
+    assert centred["change_low"][1] < 0 < centred["change"][1] < centred["change_high"][1]
+    notes = over_time_notes({"over_time": {"curves": [found], "left_out": [], "band": "b"}})
+    assert notes[1].endswith("differs from step 0 at: 10 (-)")
+
+
+def curves_of(rng: np.random.Generator, studies: int, n: int, steps: int, lognormal: bool) -> Iterator[list[np.ndarray]]:
+    """Correlations of a slowly drifting predictor whose true link with the outcome is the same at every step."""
+    for _ in range(studies):
+        y = rng.normal(size=n)
+        drift = np.cumsum(rng.normal(size=(steps, n)), axis=0) / np.sqrt(np.arange(1, steps + 1))[:, None]
+        x = 0.4 * y + np.sqrt(1 - 0.16) * drift
+        x, y = (np.exp(v) if lognormal else v for v in (x, y))
+        whole = np.array([np.corrcoef(row, y)[0, 1] for row in x])
+        without = np.array([[np.corrcoef(np.delete(row, i), np.delete(y, i))[0, 1] for row in x] for i in range(n)])
+        base, base_without = np.full(steps - 1, whole[0]), np.repeat(without[:, :1], steps - 1, axis=1)
+        yield [whole[1:], without[:, 1:], base, base_without]
+
+
+def false_changes(studies: int, n: int, steps: int, lognormal: bool) -> float:
+    count = 0
+    for parts in curves_of(np.random.default_rng(n), studies, n, steps, lognormal):
+        found = differences(*parts, together=True)
+        count += bool(((found.low > 0) | (found.high < 0)).any())
+    return count / studies
+
+
+def test_a_curve_that_does_not_change_is_said_not_to() -> None:
+    assert false_changes(150, n=20, steps=6, lognormal=False) <= 0.09
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("lognormal", [False, True])
+@pytest.mark.parametrize("n", [10, 30, 100])
+def test_changes_over_a_curve_keep_their_level(n: int, lognormal: bool) -> None:
+    assert false_changes(400, n=n, steps=12, lognormal=lognormal) <= 0.075
 
 
 def test_only_losses_that_lie_ahead_are_correlated_except_in_a_cycle() -> None:

@@ -11,19 +11,23 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
 
 from study.analysis import analyse
-from study.candidates import candidates_of, columns_by_phase
+from study.candidates import candidates_of, columns_by_phase, spoken
 from study.contrasts import Contrast
 from study.figures.confirmation import confirmation as confirmation_figure
 from study.figures.pattern_agreement import pattern_agreement as agreement_figure
 from study.figures.ranking import ranking as ranking_figure
 from study.figures.study import Drawn, Missing, Study
-from study.predictor_cost import FILE, STEPS, measured_costs
+from study.plan import make_plan
+from study.predictor_cost import FILE, STEPS, costs_of, measured_costs
 from study.ranking import ranking
-from study.ranking_sheets import ranking_frame, ranking_notes, ranking_sheets
+from study.ranking_sheets import confined_text, ranking_frame, ranking_notes, ranking_sheets
 from study.statistics.simultaneous import CONSTANT_REASON, columns_of, correlations, family_wise, simultaneous
-from tests.study.conftest import study_here
+from study.sweep_file import parse_sweep
+from study.trial import rows_of, run_block
+from tests.study.conftest import SMALL, study_here
 
 CONTRAST = (Contrast("c", (("a", "b"),), {}),)
 STEPS_OF_CURVE = [0, 1, 3, 9, 28, 95, 310, 1000]
@@ -52,7 +56,8 @@ def rows(n: int = 60, link: float = 1.0, noise: int = 3, seed: int = 0) -> pd.Da
 
 
 def found(frame: pd.DataFrame, costs: dict[str, float] | None = None) -> dict[str, Any]:
-    result = ranking(frame, CONTRAST, "silhouette_eig", costs, resamples=400, permutation_count=400)
+    by_cell = {cell: costs or {} for cell in "ab"}
+    result = ranking(frame, CONTRAST, "silhouette_eig", by_cell, resamples=400, permutation_count=400)
     assert result is not None
     return result
 
@@ -175,6 +180,43 @@ def test_early_training_is_read_at_the_nearest_recorded_step_and_costs_all_train
     assert next(c.cost for c in candidates if c.name == "early_test_30") == 810
 
 
+def test_shares_that_fall_on_the_same_step_are_one_row() -> None:
+    frame = rows(12)
+    for phase in PHASES:
+        frame[f"curve_{phase}_steps"] = [[0, 30, 100]] * len(frame)
+        for kind in ("train", "test"):
+            frame[f"curve_{phase}_{kind}"] = [curve[:3] for curve in frame[f"curve_{phase}_{kind}"]]
+    extended, candidates = candidates_of(frame, "single", (("a", "b"),), {})
+    early = [c for c in candidates if c.kind == "early training" and "train" in c.name]
+    assert [(c.name, c.step) for c in early] == [("early_train_1_3_10", "0"), ("early_train_30", "30")]
+    assert spoken(early[0].name) == "train loss at 1, 3, 10 %"
+    assert extended["early_train_1_3_10"].tolist() == [curve[0] for curve in frame["curve_single_train"]]
+    # One network in which they differ keeps them apart.
+    frame.at[0, "curve_single_steps"] = [0, 1, 10]
+    assert len([c for c in candidates_of(frame, "single", (("a", "b"),), {})[1] if c.kind == "early training"]) == 6
+
+
+def test_costs_are_those_of_the_contrasts_own_networks() -> None:
+    column = "predictor_single_good"
+    costs = {"a": {column: 10.0}, "b": {column: 30.0}}
+    for known, expected in ((costs, 20.0), ({"a": costs["a"]}, None), ({}, None)):
+        _, candidates = candidates_of(rows(6), "single", (("a", "b"),), known)
+        assert next(c.cost for c in candidates if c.column == column) == expected
+
+
+def test_networks_that_were_not_measured_have_no_costs(tmp_path: Path) -> None:
+    raw = yaml.safe_load(SMALL)
+    raw["cells"]["wide"] = {"hidden_units": 40}
+    plan = make_plan(parse_sweep(raw))
+    (tmp_path / FILE).write_text(json.dumps({f"silhouette_{name}": 298.0 for name in ("eig", "svd_right", "inputs")}))
+    frame = pd.DataFrame([row for b in plan.blocks()[::3] for row in rows_of(run_block(b), "small", {})])
+    assert set(frame["cell"]) == {"standard", "large", "wide"}
+    assert set(costs_of(frame, plan, tmp_path)) == {"standard", "large"}
+    # Networks of another kind under the same names, analysed with this sweep's contrasts.
+    foreign = frame[["cell", "seed", "data_seed", "silhouette_eig", "loss_single_test"]]
+    assert costs_of(foreign, plan, tmp_path) == costs_of(frame.assign(hidden_units=64), plan, tmp_path) == {}
+
+
 def test_columns_belong_to_the_longest_phase_that_fits() -> None:
     frame = pd.DataFrame(columns=["loss_a_test", "loss_a_b_test", "predictor_a_x", "predictor_a_b_x"])
     assert columns_by_phase(frame, "predictor") == {"a": {"x": "predictor_a_x"}, "a_b": {"x": "predictor_a_b_x"}}
@@ -192,6 +234,25 @@ def test_what_the_lower_half_suggests_is_confirmed_on_the_other_only_where_it_is
     frame.loc[frame["seed"] >= 30, "predictor_single_good"] = np.random.default_rng(5).normal(size=60)
     entries = found(frame)["tables"][0]["confirmation"]["entries"]
     assert {e["verdict"] for e in entries if e["name"] == "good" and e["role"] == "selected"} == {"not confirmed"}
+
+
+def test_confirmed_here_and_not_there_is_told_by_the_difference(ranked: dict[str, Any]) -> None:
+    """`good` speaks of single tasks in both cells: its cells cannot be told apart, its phases can."""
+    table = ranked["tables"][0]
+    told = {(e["statistic"], e["against_phase"], e["against_statistic"]): e
+            for e in table["confirmation"]["confined"] if e["name"] == "good"}  # fmt: skip
+    cells, phases = told["within_first", "single", "within_second"], told["within_first", "multi", "within_first"]
+    assert cells["low"] < 0 < cells["high"]
+    assert phases["low"] > 0
+    assert phases["p"] < 0.05 < cells["p"]
+    frame = rows()
+    a, b = (frame[(frame["cell"] == cell) & (frame["seed"] >= 30)] for cell in "ab")
+    r = [np.corrcoef(part["predictor_single_good"], part["loss_single_unseen"])[0, 1] for part in (a, b)]
+    assert cells["difference"] == pytest.approx(np.arctanh(r[0]) - np.arctanh(r[1]), rel=1e-6)
+    assert "good, within first cannot be told from within second" in confined_text(table, cells)
+    assert "good, within first differs from multi" in confined_text(table, phases)
+    analysis = {"ranking": ranked, "leading_predictor": "silhouette_eig"}
+    assert any("hold there only" in line and "good" in line for line in ranking_notes(analysis))
 
 
 def test_a_confirmed_predictor_is_compared_with_training_of_no_higher_cost(ranked: dict[str, Any]) -> None:
