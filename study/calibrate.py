@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.progress import track
 
 from study.sheets import Sheet, markdown, print_sheet
-from study.statistics.intervals import TRUSTED_SEEDS
+from study.statistics.reliable import TRUSTED_SEEDS
 from study.statistics.simulation import SHAPES, coverage, shift_study
 
 SIZES = (10, 30, 100, 400)
