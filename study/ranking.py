@@ -149,7 +149,7 @@ def ranking(
         return None
     tables = []
     for table in tables_of(frame, contrasts, costs or {}):
-        found = simultaneous(table.columns, resamples)
+        found = simultaneous(table.columns, resamples, groups=np.tile(np.arange(len(table.candidates)), len(SEED_LEVEL)))
         entries = list(_entries(table, found, resamples, permutation_count))
         tables.append(
             {

@@ -180,8 +180,8 @@ class Simultaneous:
         reason: why, or "".
         critical: the largest |t| that the intervals allow for, in standard errors; NaN without intervals.
         family: how many correlations the intervals hold at once.
-        widest: the column without which all the others' intervals would be narrowest, where that is by more than 5 %.
-        critical_without: what `critical` would be without it; NaN where there is no such column.
+        widest: the column without whose group all the others' intervals would be narrowest, where that is by more than 5 %.
+        critical_without: what `critical` would be without that group; NaN where there is no such column.
     """
 
     value: Array
@@ -194,8 +194,18 @@ class Simultaneous:
     critical_without: float = float("nan")
 
 
-def simultaneous(columns: Columns, resamples: int = RESAMPLES, random_state: int = 0, level: float = 0.95) -> Simultaneous:
-    """Intervals over all columns from one resampling of seeds; what has no interval is no part of the family."""
+def simultaneous(
+    columns: Columns,
+    resamples: int = RESAMPLES,
+    random_state: int = 0,
+    level: float = 0.95,
+    groups: Integers | None = None,
+) -> Simultaneous:
+    """Intervals over all columns from one resampling of seeds; what has no interval is no part of the family.
+
+    Args:
+        groups: (K,) columns that would leave the family together, as the three correlations of one predictor.
+    """
     count = len(columns)
     low, high = np.full(count, np.nan), np.full(count, np.nan)
     if columns.units == 0:
@@ -225,7 +235,7 @@ def simultaneous(columns: Columns, resamples: int = RESAMPLES, random_state: int
     t = np.where(undefined, 0.0, t)
     critical = float(np.quantile(t.max(axis=1), level))
     low[usable], high[usable] = (np.tanh(z + side * critical * error[usable]) for side in (-1, 1))
-    place, without = _widest(t, critical, level)
+    place, without = _widest(t, (np.arange(count) if groups is None else groups)[usable], critical, level)
     widest = None if place is None else int(usable[place])
     return Simultaneous(value, low, high, tuple(reason), critical, len(usable), widest, without)
 
@@ -236,18 +246,24 @@ def _distinct(columns: Columns, k: int) -> int:
     return min(len(np.unique(np.round(values[k][here], 9))) for values in (columns.x, columns.y))
 
 
-def _widest(t: Array, critical: float, level: float) -> tuple[int | None, float]:
-    """The column (of (R, K) |t|) that widens the others' intervals most, and the critical value without it."""
-    if t.shape[1] < 2:
+def _widest(t: Array, groups: Integers, critical: float, level: float) -> tuple[int | None, float]:
+    """The column (of (R, K) |t|) whose group widens the others' intervals most, and the critical value without the group."""
+    names, place = np.unique(groups, return_inverse=True)
+    if len(names) < 2:
         return None, float("nan")
-    rows, first = np.arange(len(t)), t.argmax(axis=1)
-    largest = t[rows, first]
-    rest = t.copy()
-    rest[rows, first] = -1.0
-    second = rest.max(axis=1)
-    without = [float(np.quantile(np.where(first == k, second, largest), level)) for k in range(t.shape[1])]
-    place = int(np.argmin(without))
-    return (place, without[place]) if without[place] < (1 - WIDENS) * critical else (None, float("nan"))
+    largest = np.full((len(t), len(names)), -1.0)
+    for k, group in enumerate(place):
+        np.maximum(largest[:, group], t[:, k], out=largest[:, group])
+    rows, first = np.arange(len(t)), largest.argmax(axis=1)
+    most = largest[rows, first]
+    largest[rows, first] = -1.0
+    second = largest.max(axis=1)
+    without = [float(np.quantile(np.where(first == g, second, most), level)) for g in range(len(names))]
+    widest = int(np.argmin(without))
+    if without[widest] >= (1 - WIDENS) * critical:
+        return None, float("nan")
+    members = np.flatnonzero(place == widest)
+    return int(members[np.quantile(t[:, members], level, axis=0).argmax()]), without[widest]
 
 
 def family_wise(columns: Columns, count: int = PERMUTATIONS) -> tuple[Array, Array]:
