@@ -22,20 +22,20 @@ from study.over_time import over_time
 from study.ranking import Costs, ranking
 from study.replication import replication
 from study.statistics.correlations import CONDITION_EFFECTS, CORRELATIONS
-from study.statistics.intervals import METHOD, RESAMPLES, Estimate, estimates, unusable
+from study.statistics.intervals import CORRELATION_METHOD, METHOD, RESAMPLES, Estimate, estimates, unusable, unusable_within
 from study.statistics.mixed import mixed_model
 from study.statistics.pairs import Pairs
 from study.statistics.permutation import (
     PERMUTATIONS,
-    centred_under,
-    fisher,
-    grid_of,
+    exchangeable,
     induced,
+    layout,
     max_t,
     p_value,
     permutations,
     r20_null,
     sign_flip_p,
+    studentised_under,
 )
 from study.statistics.ranks import rank_correlation
 from study.statistics.reliability import attenuation_bound, reliability
@@ -46,7 +46,8 @@ from study.within_cells import STATISTIC, cells_alone, within_entries
 
 SCHEMA = 5
 SIGN_FLIP = "sign flips of seeds"
-PERMUTED = "permutations of seeds"
+PERMUTED = "permutations of seeds, studentised"
+PAIRINGS = "permutations of seeds"
 PERMUTED_STATISTICS = ("centred", "within_first", "within_second")
 
 
@@ -101,7 +102,7 @@ def _r20_null(pairs: Pairs, observed: Estimate, count: int) -> Estimate:
     low, middle, high = (float(q) for q in np.quantile(null, [0.025, 0.5, 0.975]))
     above, below = (null >= observed.value - 1e-12).sum(), (null <= observed.value + 1e-12).sum()
     p = float(min(1.0, 2 * (min(above, below) + 1) / (len(null) + 1)))
-    return Estimate(middle, low, high, n, units, "median and 95 % range under permuted pairings", p, PERMUTED)
+    return Estimate(middle, low, high, n, units, "median and 95 % range under permuted pairings", p, PAIRINGS)
 
 
 def _joint_permutation(
@@ -116,19 +117,18 @@ def _joint_permutation(
     keys: list[tuple[str, ...]] = []
     observed, nulls, own = [], [], []
     for comparison in comparisons:
-        pairs = comparison.pairs
-        if unusable(pairs):
+        pairs = comparison.pairs.comparable
+        if unusable_within(comparison.pairs):
             continue
-        here = induced(orders, seeds, np.unique(pairs.seed))
+        here = exchangeable(induced(orders, seeds, np.unique(pairs.seed)), pairs)
         identity = np.arange(here.shape[1])[None]
         sides = {"within_first": (pairs.x_first, pairs.y_first), "within_second": (pairs.x_second, pairs.y_second)}
         for statistic, (x, y) in {"centred": (pairs.dx, pairs.dy), **sides}.items():
-            grids = [grid_of(pairs, x, y)]
-            z, null = (fisher(*centred_under(grids, o))[:, 0] for o in (identity, here))
-            if np.isfinite(z[0]) and np.isfinite(null).all():
+            t, null = (studentised_under([layout(pairs, x, y)], o)[:, 0] for o in (identity, here))
+            if np.isfinite(t[0]) and np.isfinite(null).all():
                 keys.append((*comparison.key, statistic))
-                observed.append(z[0])
-                own.append(p_value(z[0], null))
+                observed.append(t[0])
+                own.append(p_value(t[0], null))
                 nulls.append(null)
     found = {key: {"p": p} for key, p in zip(keys, own, strict=True)}
     family = [i for i, key in enumerate(keys) if key != (*(primary or ()), "centred")]
@@ -177,7 +177,8 @@ def analyse(
     design = design_of(frame)
     return {
         "schema": SCHEMA,
-        "interval": METHOD,
+        "interval": CORRELATION_METHOD,
+        "interval_of_means": METHOD,
         "resamples": resamples,
         "permutations": permutation_count,
         "primary": dict(zip(("contrast", "phase", "outcome", "predictor"), primary_key, strict=True)) if primary_key else None,
@@ -274,6 +275,11 @@ def _warnings(comparisons: Sequence[Comparison]) -> list[str]:
             warnings[
                 f"{comparison.contrast.name}: {pairs.diverged} of {total} pairs left out because a network diverged ({sides}); "
                 "what is left is a selection, and every number of this contrast may be biased by it."
+            ] = None
+        if pairs.alone:
+            warnings[
+                f"{comparison.contrast.name}: {pairs.alone} of {len(pairs)} pairs are alone on their data set, while others "
+                f"share one; correlations within data sets rest on the {len(pairs.comparable)} that are left."
             ] = None
         if pairs.undefined:
             warnings[

@@ -10,11 +10,13 @@ from rich.console import Console
 from rich.progress import track
 
 from study.sheets import Sheet, markdown, print_sheet
-from study.statistics.intervals import TRUSTED_SEEDS
-from study.statistics.simulation import SHAPES, coverage, shift_study
+from study.statistics.reliable import RULE, TRUSTED_SEEDS
+from study.statistics.simulation import SHAPES, coverage, shares_coverage, shift_study
 
 SIZES = (10, 30, 100, 400)
 TRUTHS = (0.0, 0.3, 0.7)
+TABLES = ((20, 4), (50, 10))  # weights x data of crossed designs
+SHARES_TRUE = (0.0, 0.5, 0.5)
 SHIFTS = [0.0, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 5.0]
 
 
@@ -28,12 +30,14 @@ def calibrate(out: Path, repetitions: int, console: Console) -> dict[str, Any]:
     tracked = track(cases, "simulating", console=console, disable=not console.is_terminal)
     covered = [coverage(n, r, shape, 2.0, repetitions) for n, r, shape in tracked]
     files = save(shift_figure(shifts), out, "shift") + save(coverage_figure(covered), out, "coverage")
-    sheets = [_shift_sheet(shifts), _coverage_sheet(covered)]
-    numbers = {"shift": shifts, "coverage": covered, "trusted_seeds": TRUSTED_SEEDS}
+    shares = [shares_coverage(*table, SHARES_TRUE, repetitions) for table in TABLES]
+    sheets = [_shift_sheet(shifts), _coverage_sheet(covered), _shares_sheet(shares)]
+    numbers = {"shift": shifts, "coverage": covered, "shares": shares, "trusted_seeds": TRUSTED_SEEDS, "rule": RULE}
     (out / "calibration.json").write_text(json.dumps(numbers, indent=1) + "\n", encoding="utf-8")
-    (out / "calibration.md").write_text("\n".join(map(markdown, sheets)), encoding="utf-8")
+    (out / "calibration.md").write_text("\n".join([*map(markdown, sheets), RULE, ""]), encoding="utf-8")
     for sheet in sheets:
         print_sheet(console, sheet)
+    console.print(RULE, highlight=False)
     console.print("Files: " + ", ".join(map(str, [*files, out / "calibration.json", out / "calibration.md"])), highlight=False)
     return numbers
 
@@ -51,7 +55,19 @@ def _coverage_sheet(points: list[dict[str, Any]]) -> Sheet:
     rows = []
     for shape in SHAPES:
         for truth in TRUTHS:
-            found = {p["n"]: p["coverage"] for p in points if (p["shape"], p["true_r"]) == (shape, truth)}
-            rows.append([shape, f"{truth:g}", *(f"{found[n]:.3f}" for n in SIZES)])
-    title = f"Coverage of the 95 % BCa interval of the centred r, {points[0]['repetitions']:,} simulated studies each"
-    return Sheet(title, ["differences", "true r", *(f"{n} pairs" for n in SIZES)], rows, 2)
+            found = {p["n"]: p for p in points if (p["shape"], p["true_r"]) == (shape, truth)}
+            starred = [round(100 * found[n]["starred"]) for n in SIZES]
+            rows.append([shape, f"{truth:g}", *(f"{found[n]['coverage']:.3f}" for n in SIZES), " ".join(map(str, starred))])
+    title = f"Coverage of the 95 % interval of the centred r, {points[0]['repetitions']:,} simulated studies each"
+    return Sheet(title, ["differences", "true r", *(f"{n} seeds" for n in SIZES), "with a star (%)"], rows, 2)
+
+
+def _shares_sheet(points: list[dict[str, Any]]) -> Sheet:
+    names = list(points[0]["coverage"])
+    rows = [
+        [f"{p['seeds']} x {p['data_sets']}", *(f"{p['coverage'][n]:.3f} (to {p['mean_upper_end'][n]:.2f})" for n in names)]
+        for p in points
+    ]
+    truth = ", ".join(f"{name} {share:g}" for name, share in zip(names, points[0]["shares"], strict=True))
+    title = f"Coverage of the intervals of variance shares (mean upper end); truth {truth}"
+    return Sheet(title, ["weights x data", *names], rows, 1)

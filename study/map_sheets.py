@@ -132,4 +132,9 @@ def map_notes(analysis: Mapping[str, Any]) -> list[str]:
         f"that holds all cells and phases of a map at once ({found['simultaneous']}) excludes zero; both, with p and "
         "family-wise p by max-T over the same, are in maps.csv."
     )
-    return [*(answer(found, statistic) for statistic in STATISTICS), how]
+    widest = [
+        f"{e['cell']}, {e['phase']} ({TITLES[e['statistic']]}) widens every interval of its map by more than 5 %."
+        for e in found["entries"]
+        if e.get("widens_all")
+    ]
+    return [*(answer(found, statistic) for statistic in STATISTICS), how, *widest]

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from study.comparisons import OUTCOMES, phases_of
 from study.statistics.chance import chance_of_exclusion
 from study.statistics.correlations import CORRELATIONS, Statistic
-from study.statistics.intervals import METHOD, RESAMPLES, estimates
+from study.statistics.intervals import CORRELATION_METHOD, RESAMPLES, estimates
 from study.statistics.pairs import Pairs, own_data
 from study.statistics.permutation import PERMUTATIONS
 from study.statistics.simultaneous import SIMULTANEOUS, columns_of, family_wise, simultaneous
@@ -102,7 +102,7 @@ def maps(
         ]
     return {
         "predictor": predictor,
-        "interval": METHOD,
+        "interval": CORRELATION_METHOD,
         "simultaneous": SIMULTANEOUS,
         "axes": {axis: list(_plain(dict(enumerate(values))).values()) for axis, values in axes.items()},
         "centre": _plain(centre),
@@ -215,6 +215,7 @@ def _entries(
             "simultaneous_low": ends[0],
             "simultaneous_high": ends[1],
             "simultaneous_reason": joint.reason[place],
+            "widens_all": place == joint.widest,
             "left_out_diverged": square.pairs.diverged,
             "left_out_undefined": square.pairs.undefined,
         }

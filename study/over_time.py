@@ -20,12 +20,14 @@ from study.comparisons import OUTCOMES, phases_of
 from study.contrasts import Contrast
 from study.statistics.correlations import CORRELATIONS, centred, predictor_difference
 from study.statistics.differences import SIMULTANEOUS_DIFFERENCE, differences
-from study.statistics.intervals import RESAMPLES, estimates, resampling, unusable
+from study.statistics.intervals import RESAMPLES, estimates, unusable
 from study.statistics.pairs import Pairs, joined, pairs_of
+from study.statistics.simultaneous import RESAMPLES as BAND_RESAMPLES
+from study.statistics.simultaneous import Simultaneous, columns_of, simultaneous
 
 Array = NDArray[np.float64]
 
-BAND = "95 % simultaneous band over the steps of a curve: bootstrap max-T over seeds on Fisher's z"
+BAND = "95 % simultaneous band over the steps of a curve: studentised bootstrap over seeds on Fisher's z"
 STATISTICS = {
     "centred": centred,
     **{name: CORRELATIONS[name] for name in ("within_first", "within_second", "r20")},
@@ -121,8 +123,9 @@ def _curve(pairs: Sequence[Pairs], resamples: int) -> dict[str, Any]:
     found = [dict(zip(STATISTICS, estimates(list(STATISTICS.values()), p, resamples), strict=True)) for p in pairs]
     parts = ("value", "low", "high", "reason", "note")
     curve: dict[str, Any] = {name: {part: [asdict(f[name])[part] for f in found] for part in parts} for name in STATISTICS}
-    low, high = simultaneous_band(pairs, resamples)
-    curve["centred"] |= {"band_low": _plain(low), "band_high": _plain(high)} | _changes(pairs)
+    band = _band(pairs, resamples)
+    ends = {"band_low": _plain(band.low), "band_high": _plain(band.high), "band_reason": list(band.reason)}
+    curve["centred"] |= ends | _changes(pairs)
     first = pairs[0]
     counts = {"n": len(first), "seeds": first.units, "left_out_diverged": first.diverged, "left_out_undefined": first.undefined}
     return counts | curve
@@ -151,32 +154,23 @@ def _plain(values: Array) -> list[float | None]:
 def simultaneous_band(pairs: Sequence[Pairs], resamples: int = RESAMPLES, level: float = 0.95) -> tuple[Array, Array]:
     """A band that holds the centred correlations of all steps at once in `level` of studies.
 
-    Seeds are resampled for all steps together; the largest deviation over steps, each in units of its own bootstrap standard
-    error on the scale of Fisher's z, gives one critical value for the whole curve.
+    Seeds are resampled for all steps together; the largest deviation over steps, each in units of the standard error that
+    the resample itself gives it on the scale of Fisher's z, gives one critical value for the whole curve.
 
     Args:
         pairs: the same pairs with the predictor of each of K steps.
 
     Returns:
-        (K,) lower and upper ends; NaN where a step's correlation is not defined, and everywhere with too few seeds or
-        where more than 1 % of the resamples are undefined.
+        (K,) lower and upper ends; NaN where a step's correlation has none, for the reasons of `simultaneous`.
     """
-    low, high = np.full(len(pairs), np.nan), np.full(len(pairs), np.nan)
-    first = pairs[0]
-    if unusable(first):
-        return low, high
-    values = np.array([float(centred(p, np.ones(len(p)))) for p in pairs])
-    defined = np.flatnonzero(np.isfinite(values) & (np.abs(values) < 1))
-    drawn = resampling(first.units, resamples, 0)[:, first.unit]
-    z = np.arctanh(values[defined])
-    null = np.arctanh(np.clip([centred(pairs[int(k)], drawn) for k in defined], -1 + 1e-12, 1 - 1e-12))
-    null = null[:, np.isfinite(null).all(axis=0)] if len(defined) else np.empty((0, 0))
-    if null.shape[1] < 0.99 * resamples:
-        return low, high
-    error = null.std(axis=1)
-    critical = np.quantile((np.abs(null - z[:, None]) / error[:, None]).max(axis=0), level)
-    low[defined], high[defined] = np.tanh(z - critical * error), np.tanh(z + critical * error)
-    return low, high
+    band = _band(pairs, resamples, level)
+    return band.low, band.high
+
+
+def _band(pairs: Sequence[Pairs], resamples: int, level: float = 0.95) -> Simultaneous:
+    x, y = (np.stack([getattr(p, side) for p in pairs]) for side in ("dx", "dy"))
+    columns = columns_of(x, y, pairs[0].seed, pairs[0].stratum)
+    return simultaneous(columns, min(resamples, BAND_RESAMPLES), level=level)
 
 
 def _courses(frame: pd.DataFrame, phases: Sequence[str]) -> Iterator[dict[str, Any]]:

@@ -22,7 +22,7 @@ from study.confirmation import confirmation
 from study.contrasts import Contrast
 from study.pattern_agreement import pattern_agreement
 from study.statistics.correlations import r20
-from study.statistics.intervals import FEWEST_PAIRS, METHOD, Estimate, estimates
+from study.statistics.intervals import CORRELATION_METHOD, FEWEST_PAIRS, METHOD, Estimate, estimates
 from study.statistics.pairs import Pairs, diverged_pairs, joined, pairs_of
 from study.statistics.permutation import PERMUTATIONS
 from study.statistics.simultaneous import (
@@ -157,7 +157,7 @@ def ranking(
     tables: list[dict[str, Any]] = []
     sources = list(tables_of(frame, contrasts, costs or {}))
     for table in sources:
-        found = simultaneous(table.columns, resamples)
+        found = simultaneous(table.columns, resamples, groups=np.tile(np.arange(len(table.candidates)), len(SEED_LEVEL)))
         entries = list(_entries(table, found, resamples, permutation_count))
         tables.append(
             {
@@ -171,6 +171,7 @@ def ranking(
                 "t_zero": sum(c.kind == T_ZERO for c in table.candidates),
                 "family": found.family,
                 "critical": _plain(found.critical),
+                "widened_by": _widened_by(table, found),
                 "entries": entries,
                 "excluded": {statistic: _excluded(entries, statistic) for statistic in SEED_LEVEL},
                 "confirmation": confirmation(table, leading, resamples),
@@ -181,7 +182,7 @@ def ranking(
         result["confirmation"]["confined"] = confined(table, others, result["confirmation"]["entries"])
     return {
         "interval": SIMULTANEOUS,
-        "condition_interval": METHOD,
+        "condition_interval": f"r20 {CORRELATION_METHOD}, d_z {METHOD}",
         "resamples": resamples,
         "permutations": permutation_count,
         "tables": tables,
@@ -210,6 +211,16 @@ def _entries(table: Table, found: Simultaneous, resamples: int, permutation_coun
         for statistic, estimate in zip(CONDITION_LEVEL, _condition(table.condition[k], resamples), strict=True):
             numbers = {name: getattr(estimate, name) for name in ("value", "low", "high", "n", "seeds", "reason")}
             yield asdict(candidate) | {"statistic": statistic} | numbers | {"p": None, "p_fwer": None, "rank": None}
+
+
+def _widened_by(table: Table, found: Simultaneous) -> dict[str, Any] | None:
+    """The column that makes all the others' intervals wider, and the critical value without it; None where none does."""
+    if found.widest is None:
+        return None
+    k, statistic = table.places[found.widest]
+    candidate = table.candidates[k]
+    where = {"name": candidate.name, "column": candidate.column, "statistic": statistic}
+    return where | {"critical_without": found.critical_without}
 
 
 def _condition(pairs: Pairs, resamples: int) -> list[Estimate]:

@@ -210,6 +210,14 @@ def _found(table: Table) -> Iterator[str]:
         for e in table["entries"]
         if e["statistic"] == "centred" and e["kind"] == T_ZERO and e["reason"] == CONSTANT_REASON
     )
+    if widened := table.get("widened_by"):
+        yield (
+            f"{title_of(table)}: {spoken(widened['name'])} ({WORDS[widened['statistic']]}) widens every interval of the table: "
+            f"they allow for {table['critical']:.1f} standard errors, without it for {widened['critical_without']:.1f}."
+        )
+    few = dict.fromkeys(e["name"] for e in table["entries"] if "distinct value" in e["reason"] and e["kind"] == T_ZERO)
+    if few:
+        yield f"{title_of(table)}: too few distinct values for an interval in {', '.join(map(spoken, few))}."
     if same:
         yield f"{title_of(table)}: no pair differs from another in {', '.join(map(spoken, same))}."
 

@@ -8,6 +8,7 @@ from typing import Any
 from study.interim import interim_mark, interim_note
 from study.replication import replication_note
 from study.sheets import Sheet
+from study.statistics.reliable import RULE
 from study.statistics.verdicts import SHOWN
 from study.within_cells import within_sentence, within_sheet
 
@@ -99,7 +100,7 @@ def seed_sheet(analysis: dict[str, Any], contrast: str, outcome: str) -> Sheet |
     def cells(row: Row) -> list[str]:
         c = row["centred"]
         family = "primary" if c["primary"] else p_text(c["p_fwer"])
-        ranks = [number(row[kind]["value"]) or f"none: {row[kind]['reason']}" for kind in ("spearman", "kendall")]
+        ranks = [number(row["spearman"]["value"]) or f"none: {row['spearman']['reason']}", with_interval(row["kendall"])]
         within = [with_interval(row[name]) for name in ("within_first", "within_second")]
         return [with_interval(c), p_text(c["p"]), family, p_text(c["p_fdr"]), *ranks, *within]
 
@@ -227,7 +228,7 @@ def variance_sheet(analysis: dict[str, Any]) -> Sheet | None:
         rows.append([entry["cell"], entry["column"], size, *shares, *_f_texts(entry), entry.get("reason", "")])
     if not rows:
         return None
-    title = "Variance due to weights, data, and their meeting (with what is left over); percentile intervals over seeds"
+    title = "Variance due to weights, data, and their meeting (with what is left over); generalised intervals"
     headings = ["cell", "column", "weights x data", "weights", "data", "both", "F test of weights", "F test of data", "reason"]
     return Sheet(title, headings, rows, 2)
 
@@ -299,10 +300,11 @@ def notes(analysis: dict[str, Any]) -> list[str]:
     """What a reader must know to read the tables."""
     lines = [
         *filter(None, [interim_note(analysis)]),
-        f"Intervals: {analysis['interval']}, {analysis['resamples']:,} resamples. * marks an interval that is known to "
-        "cover less than 95 %: fewer than 100 seeds, or skewed or heavy-tailed values (`python -m study calibrate`).",
-        f"P values: {analysis['permutations']:,} permutations of seeds (sign flips for mean differences, exact for "
-        "symmetric ones), the same for all cells, since cells share seeds and are therefore dependent; "
+        f"Intervals of correlations: {analysis['interval']}; of mean differences and reliabilities: "
+        f"{analysis.get('interval_of_means', analysis['interval'])}, {analysis['resamples']:,} resamples. {RULE}",
+        f"P values: {analysis['permutations']:,} permutations of seeds, of the studentised correlation (sign flips for "
+        "mean differences, exact for symmetric ones), the same for all cells, since cells share seeds and are therefore "
+        "dependent; "
         f"family-wise p by max-T over {analysis['family']} comparisons, "
         "FDR q by Benjamini and Hochberg over the same.",
     ]

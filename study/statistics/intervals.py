@@ -1,4 +1,5 @@
-"""Bootstrap intervals over seeds, with a reason where there is none."""
+"""Intervals over seeds, with a reason where there is none: Fisher's z and the jackknife for correlations, the bootstrap
+for everything else."""
 
 from __future__ import annotations
 
@@ -8,21 +9,20 @@ from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import kurtosis, norm, skew
+from scipy.stats import norm
 
-from study.statistics.correlations import CONSTANT, Statistic
+from study.statistics.correlations import CONSTANT, CORRELATIONS, Statistic
+from study.statistics.jackknife import correlation_interval, leave_one_out
 from study.statistics.pairs import Pairs
+from study.statistics.reliable import caution, mean_caution
 
 Array = NDArray[np.float64]
 
 RESAMPLES = 10_000
 FEWEST_PAIRS = 5
-# By `python -m study calibrate`: with fewer seeds than the first number intervals hold the truth in 93 to 94 % of studies
-# instead of 95, and where values are skewed or heavy-tailed in fewer still, up to about the second number of seeds.
-TRUSTED_SEEDS = 100
-TRUSTED_SEEDS_IF_NOT_NORMAL = 1000
-SKEWED, HEAVY_TAILED = 1.0, 2.0
+FEWEST_FREEDOM = FEWEST_PAIRS - 1  # pairs less strata
 METHOD = "95 % BCa bootstrap over seeds"
+CORRELATION_METHOD = "95 % interval on Fisher's z: jackknife over seeds"
 
 
 @dataclass(frozen=True)
@@ -59,44 +59,71 @@ def unusable(pairs: Pairs) -> str:
     return ""
 
 
+def unusable_within(pairs: Pairs) -> str:
+    """Why no correlation within strata can be given for these pairs, or ""."""
+    used, alone = pairs.comparable, pairs.alone
+    left_out = f"; {alone} pair(s) that are alone on their data set do not count" if alone else ""
+    if reason := unusable(used):
+        return reason + left_out
+    if (freedom := len(used) - len(used.strata)) < FEWEST_FREEDOM:
+        return f"{len(used)} pairs less {len(used.strata)} means are {freedom}, at least {FEWEST_FREEDOM} needed{left_out}"
+    return ""
+
+
 def estimates(
     statistics: Sequence[Statistic], pairs: Pairs, resamples: int = RESAMPLES, random_state: int = 0
 ) -> list[Estimate]:
-    """Several statistics of the same pairs, with bias-corrected accelerated intervals from one resampling of seeds.
+    """Several statistics of the same pairs. Correlations have intervals from the jackknife over seeds, everything else
+    bias-corrected accelerated ones from one resampling of seeds.
 
-    Resampling takes whole seeds: both networks of a pair, and all pairs that share a seed, go together.
+    Both take whole seeds: both networks of a pair, and all pairs that share a seed, go together. Correlations within
+    strata count the pairs that share their stratum with another, and those alone.
     """
+    return [
+        _correlation(statistic, pairs)
+        if CORRELATIONS.get(statistic.__name__) is statistic
+        else _bootstrapped(statistic, pairs, resamples, random_state)
+        for statistic in statistics
+    ]
+
+
+def _correlation(statistic: Statistic, pairs: Pairs) -> Estimate:
+    columns = correlated(statistic.__name__, pairs.comparable)
+    used = pairs if columns is None else pairs.comparable
+    n, units = len(used), used.units
+    if reason := unusable(used) if columns is None else unusable_within(pairs):
+        return Estimate(None, n=n, seeds=units, reason=reason)
+    value = float(statistic(used, np.ones(n)))
+    if not np.isfinite(value):
+        return Estimate(None, n=n, seeds=units, reason="constant")
+    low, high, reason = correlation_interval(value, leave_one_out(statistic, used), used, columns)
+    if reason:
+        return Estimate(value, n=n, seeds=units, reason=reason)
+    return Estimate(value, low, high, n, units, CORRELATION_METHOD, note=caution(used, columns))
+
+
+def correlated(name: str, pairs: Pairs) -> tuple[Array, Array] | None:
+    """The two columns of a correlation within strata; None for one that mixes conditions and seeds."""
+    return {
+        "centred": (pairs.dx, pairs.dy),
+        "within_first": (pairs.x_first, pairs.y_first),
+        "within_second": (pairs.x_second, pairs.y_second),
+    }.get(name)
+
+
+def _bootstrapped(statistic: Statistic, pairs: Pairs, resamples: int, random_state: int) -> Estimate:
     n, units = len(pairs), pairs.units
     if reason := unusable(pairs):
-        return [Estimate(None, n=n, seeds=units, reason=reason)] * len(statistics)
-    resampled = resampling(units, resamples, random_state)[:, pairs.unit]
-    leave_one_out = (1.0 - np.eye(units))[:, pairs.unit]
-    found = []
-    for statistic in statistics:
-        value = float(statistic(pairs, np.ones(n)))
-        if not np.isfinite(value):
-            found.append(Estimate(None, n=n, seeds=units, reason="constant"))
-            continue
-        low, high, reason = bca(value, statistic(pairs, resampled), statistic(pairs, leave_one_out))
-        if reason:
-            found.append(Estimate(value, n=n, seeds=units, reason=reason))
-        else:
-            found.append(Estimate(value, low, high, n, units, METHOD, note=_caution(pairs, statistic.__name__)))
-    return found
-
-
-def _caution(pairs: Pairs, statistic: str) -> str:
-    """What is known to make an interval cover too little."""
-    if pairs.units < TRUSTED_SEEDS:
-        return f"fewer than {TRUSTED_SEEDS} seeds: covers less than 95 %"
-    values = {"within_first": (pairs.x_first, pairs.y_first), "within_second": (pairs.x_second, pairs.y_second)}
-    for value in values.get(statistic, (pairs.dx, pairs.dy)):
-        rest = value - ((pairs.strata @ value) / pairs.strata.sum(axis=1)) @ pairs.strata
-        if pairs.units >= TRUSTED_SEEDS_IF_NOT_NORMAL or np.ptp(rest) <= CONSTANT * np.abs(value).max():
-            continue
-        if abs(skew(rest)) > SKEWED or kurtosis(rest) > HEAVY_TAILED:
-            return f"skewed or heavy-tailed, fewer than {TRUSTED_SEEDS_IF_NOT_NORMAL} seeds: covers less than 95 %"
-    return ""
+        return Estimate(None, n=n, seeds=units, reason=reason)
+    value = float(statistic(pairs, np.ones(n)))
+    if not np.isfinite(value):
+        return Estimate(None, n=n, seeds=units, reason="constant")
+    weights = resampling(units, resamples, random_state)
+    drawn = statistic(pairs, weights if n == units and (pairs.unit == np.arange(n)).all() else weights[:, pairs.unit])
+    low, high, reason = bca(value, drawn, leave_one_out(statistic, pairs))
+    if reason:
+        return Estimate(value, n=n, seeds=units, reason=reason)
+    return Estimate(value, low, high, n, units, METHOD, note=mean_caution(pairs))
 
 
 @lru_cache(maxsize=4)

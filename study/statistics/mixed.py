@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import t as student
 
-from study.statistics.intervals import Estimate, unusable
+from study.statistics.intervals import Estimate, unusable_within
 from study.statistics.pairs import Pairs
 
 Array = NDArray[np.float64]
@@ -24,13 +24,15 @@ def mixed_model(pairs: Pairs) -> dict[str, Estimate]:
     The within coefficient asks the seed-level question; the condition coefficient takes up what the conditions' means
     explain, so that it cannot pass for prediction.
     """
+    why = unusable_within(pairs)
+    pairs = pairs.comparable
     n, units = len(pairs), pairs.units
 
     def missing(reason: str) -> dict[str, Estimate]:
         return {name: Estimate(None, n=n, seeds=units, reason=reason) for name in TERMS}
 
-    if reason := unusable(pairs):
-        return missing(reason)
+    if why:
+        return missing(why)
     mean = (pairs.x_first + pairs.x_second) / 2
     scales = pairs.dx.std() / 2, mean.std(), np.concatenate([pairs.y_first, pairs.y_second]).std()
     if min(scales) == 0 or scales[0] <= 1e-12 * np.abs(pairs.dx).max():

@@ -66,6 +66,23 @@ class Pairs:
         """(number of strata, n) membership, 0 or 1."""
         return (np.unique(self.stratum)[:, None] == self.stratum).astype(np.float64)
 
+    @cached_property
+    def comparable(self) -> Pairs:
+        """The pairs that a correlation within strata rests on. A pair alone in its stratum equals the stratum's mean: it
+        adds nothing, so it is not counted either."""
+        kept = in_company(self.stratum)
+        if kept.all() or len(np.unique(self.stratum)) == 1:
+            return self
+        x_first, x_second, y_first, y_second = (v[kept] for v in (self.x_first, self.x_second, self.y_first, self.y_second))
+        return Pairs(
+            x_first, x_second, y_first, y_second, self.seed[kept], self.stratum[kept], self.diverged, self.undefined
+        )
+
+    @property
+    def alone(self) -> int:
+        """Pairs that are alone in their stratum, where there are several strata."""
+        return len(self) - len(self.comparable)
+
 
 ROUNDING = 1e-12
 
@@ -76,6 +93,17 @@ def _difference(first: Array, second: Array) -> Array:
     if len(difference) and np.ptp(difference) <= ROUNDING * max(np.abs(first).max(), np.abs(second).max()):
         return np.full_like(difference, difference[0])
     return difference
+
+
+def in_company(stratum: Integers) -> NDArray[np.bool_]:
+    """Which entries share their stratum with another."""
+    _, place, count = np.unique(stratum, return_inverse=True, return_counts=True)
+    return np.asarray(count[place] > 1)
+
+
+def within_strata(pairs: Pairs, values: Array) -> Array:
+    """(n,) values less the mean of their stratum."""
+    return np.asarray(values - ((pairs.strata @ values) / pairs.strata.sum(axis=1)) @ pairs.strata)
 
 
 def own_data(frame: pd.DataFrame) -> bool:

@@ -7,7 +7,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from study.statistics.intervals import FEWEST_PAIRS, METHOD, RESAMPLES, Estimate, bca, resampling
-from study.statistics.pairs import ROUNDING, diverged_pairs
+from study.statistics.pairs import ROUNDING, diverged_pairs, in_company
 
 Array = NDArray[np.float64]
 
@@ -36,7 +36,10 @@ def repeated_differences(joined_rows: pd.DataFrame, predictor: str, kind: str) -
         for once, again in (columns[::2], columns[1::2])
     )
     kept = np.isfinite(first).all(axis=1) & np.isfinite(second).all(axis=1)
-    differences, strata = pd.DataFrame((first - second)[kept]), rows["stratum"].to_numpy()[kept]
+    strata = rows["stratum"].to_numpy(dtype=np.int64)
+    if len(np.unique(strata[kept])) > 1:
+        kept[kept] = in_company(strata[kept])
+    differences, strata = pd.DataFrame((first - second)[kept]), strata[kept]
     centred = differences - differences.groupby(strata).transform("mean").mean(axis=1).to_numpy()[:, None]
     return centred.to_numpy(), rows["seed"].to_numpy(dtype=np.int64)[kept]
 

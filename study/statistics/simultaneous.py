@@ -15,8 +15,17 @@ from numpy.typing import NDArray
 
 from study.statistics.correlations import CONSTANT
 from study.statistics.intervals import resampling
-from study.statistics.pairs import ROUNDING, Pairs
-from study.statistics.permutation import PERMUTATIONS, centred_under, fisher, grid_of, induced, max_t, p_value, permutations
+from study.statistics.pairs import ROUNDING, Pairs, in_company
+from study.statistics.permutation import (
+    PERMUTATIONS,
+    exchangeable,
+    induced,
+    layout,
+    max_t,
+    p_value,
+    permutations,
+    studentised_under,
+)
 
 Array = NDArray[np.float64]
 Integers = NDArray[np.int64]
@@ -25,6 +34,8 @@ SIMULTANEOUS = "95 % simultaneous: studentised bootstrap over seeds, largest |t|
 RESAMPLES = 2_000
 FEWEST_SEEDS = 10  # a standard error of a resample of fewer seeds is hardly one
 CACHED = 16_000  # numbers of an intermediate result, so that a few of them stay in a core's cache
+FEWEST_DISTINCT = 5  # a column of fewer values has resamples with next to no standard error, and widens every interval
+WIDENS = 0.05  # a column that makes all intervals this much wider, as a share, is named
 CONSTANT_REASON = "constant: says nothing of seeds"
 
 
@@ -66,14 +77,27 @@ class Columns:
         """Some of the correlations, over all pairs or some."""
         rows = np.asarray(columns, dtype=np.int64)
         kept = np.ones(len(self.seed), dtype=bool) if pairs is None else pairs
-        x, y, present = self.x[rows][:, kept], self.y[rows][:, kept], self.present[rows][:, kept]
-        return Columns(x, y, present, self.seed[kept], self.stratum[kept])
+        stratum = self.stratum[kept]
+        present = _in_company(self.present[rows][:, kept], stratum)
+        x, y = self.x[rows][:, kept] * present, self.y[rows][:, kept] * present
+        return Columns(x, y, present, self.seed[kept], stratum)
 
 
 def columns_of(x: Array, y: Array, seed: Integers, stratum: Integers) -> Columns:
-    """Columns from (K, n) values that may be NaN: a pair with a NaN is not there for that correlation."""
-    present = np.isfinite(x) & np.isfinite(y)
+    """Columns from (K, n) values that may be NaN: a pair with a NaN is not there for that correlation, and neither is one
+    that is left alone in its stratum."""
+    present = _in_company(np.isfinite(x) & np.isfinite(y), stratum)
     return Columns(_scaled(x, present), _scaled(y, present), present, seed, stratum)
+
+
+def _in_company(present: NDArray[np.bool_], stratum: Integers) -> NDArray[np.bool_]:
+    """(K, n) pairs that share their stratum with another, where there are several strata."""
+    if len(np.unique(stratum)) < 2:
+        return present
+    found = np.zeros_like(present)
+    for row, here in zip(found, present, strict=True):
+        row[here] = in_company(stratum[here])
+    return found
 
 
 def _scaled(values: Array, present: NDArray[np.bool_]) -> Array:
@@ -156,6 +180,8 @@ class Simultaneous:
         reason: why, or "".
         critical: the largest |t| that the intervals allow for, in standard errors; NaN without intervals.
         family: how many correlations the intervals hold at once.
+        widest: the column without whose group all the others' intervals would be narrowest, where that is by more than 5 %.
+        critical_without: what `critical` would be without that group; NaN where there is no such column.
     """
 
     value: Array
@@ -164,10 +190,22 @@ class Simultaneous:
     reason: tuple[str, ...]
     critical: float
     family: int
+    widest: int | None = None
+    critical_without: float = float("nan")
 
 
-def simultaneous(columns: Columns, resamples: int = RESAMPLES, random_state: int = 0, level: float = 0.95) -> Simultaneous:
-    """Intervals over all columns from one resampling of seeds; what has no interval is no part of the family."""
+def simultaneous(
+    columns: Columns,
+    resamples: int = RESAMPLES,
+    random_state: int = 0,
+    level: float = 0.95,
+    groups: Integers | None = None,
+) -> Simultaneous:
+    """Intervals over all columns from one resampling of seeds; what has no interval is no part of the family.
+
+    Args:
+        groups: (K,) columns that would leave the family together, as the three correlations of one predictor.
+    """
     count = len(columns)
     low, high = np.full(count, np.nan), np.full(count, np.nan)
     if columns.units == 0:
@@ -176,6 +214,9 @@ def simultaneous(columns: Columns, resamples: int = RESAMPLES, random_state: int
     reason = np.where(np.isfinite(value), np.where(np.isfinite(error), "", "a correlation of 1"), CONSTANT_REASON).astype(
         object
     )
+    distinct = np.array([_distinct(columns, k) for k in range(count)])
+    sparse = (distinct < FEWEST_DISTINCT) & (reason == "")
+    reason[sparse] = [f"{n} distinct value(s), simultaneous intervals need {FEWEST_DISTINCT}" for n in distinct[sparse]]
     few = columns.seeds < FEWEST_SEEDS
     reason[few] = [f"{n} seed(s), simultaneous intervals need {FEWEST_SEEDS}" for n in columns.seeds[few]]
     usable = np.flatnonzero(reason == "")
@@ -191,9 +232,38 @@ def simultaneous(columns: Columns, resamples: int = RESAMPLES, random_state: int
     usable, z, t, undefined = usable[~often], z[~often], t[:, ~often], undefined[:, ~often]
     if not len(usable):
         return Simultaneous(value, low, high, tuple(reason), float("nan"), 0)
-    critical = float(np.quantile(np.where(undefined, 0.0, t).max(axis=1), level))
+    t = np.where(undefined, 0.0, t)
+    critical = float(np.quantile(t.max(axis=1), level))
     low[usable], high[usable] = (np.tanh(z + side * critical * error[usable]) for side in (-1, 1))
-    return Simultaneous(value, low, high, tuple(reason), critical, len(usable))
+    place, without = _widest(t, (np.arange(count) if groups is None else groups)[usable], critical, level)
+    widest = None if place is None else int(usable[place])
+    return Simultaneous(value, low, high, tuple(reason), critical, len(usable), widest, without)
+
+
+def _distinct(columns: Columns, k: int) -> int:
+    """Distinct values of the column that has fewer of them, but for rounding."""
+    here = columns.present[k]
+    return min(len(np.unique(np.round(values[k][here], 9))) for values in (columns.x, columns.y))
+
+
+def _widest(t: Array, groups: Integers, critical: float, level: float) -> tuple[int | None, float]:
+    """The column (of (R, K) |t|) whose group widens the others' intervals most, and the critical value without the group."""
+    names, place = np.unique(groups, return_inverse=True)
+    if len(names) < 2:
+        return None, float("nan")
+    largest = np.full((len(t), len(names)), -1.0)
+    for k, group in enumerate(place):
+        np.maximum(largest[:, group], t[:, k], out=largest[:, group])
+    rows, first = np.arange(len(t)), largest.argmax(axis=1)
+    most = largest[rows, first]
+    largest[rows, first] = -1.0
+    second = largest.max(axis=1)
+    without = [float(np.quantile(np.where(first == g, second, most), level)) for g in range(len(names))]
+    widest = int(np.argmin(without))
+    if without[widest] >= (1 - WIDENS) * critical:
+        return None, float("nan")
+    members = np.flatnonzero(place == widest)
+    return int(members[np.quantile(t[:, members], level, axis=0).argmax()]), without[widest]
 
 
 def family_wise(columns: Columns, count: int = PERMUTATIONS) -> tuple[Array, Array]:
@@ -215,11 +285,12 @@ def family_wise(columns: Columns, count: int = PERMUTATIONS) -> tuple[Array, Arr
         here = columns.present[block[0]]
         seed, stratum = columns.seed[here], columns.stratum[here]
         zeros = np.zeros(len(seed))
-        grids = [grid_of(Pairs(columns.x[k][here], zeros, columns.y[k][here], zeros, seed, stratum)) for k in block]
-        moved = induced(orders, everyone, np.unique(seed))
+        pairs = [Pairs(columns.x[k][here], zeros, columns.y[k][here], zeros, seed, stratum) for k in block]
+        grids = [layout(p) for p in pairs]
+        moved = exchangeable(induced(orders, everyone, np.unique(seed)), pairs[0])
         identity = np.arange(moved.shape[1])[None]
-        observed[block] = fisher(*centred_under(grids, identity))[0]
-        null[:, block] = fisher(*centred_under(grids, moved))
+        observed[block] = studentised_under(grids, identity)[0]
+        null[:, block] = studentised_under(grids, moved)
     usable = np.flatnonzero(np.isfinite(observed) & np.isfinite(null).all(axis=0))
     if len(usable):
         own[usable] = [p_value(observed[k], null[:, k]) for k in usable]

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from study.statistics.f_tests import f_tests
-from study.statistics.pairs import own_data
+from study.statistics.intervals import FEWEST_PAIRS
+from study.statistics.pairs import ROUNDING, in_company, own_data
 
 Array = NDArray[np.float64]
+
+SHARES = ("weights", "data", "both")
+DRAWS = 20_000  # of the chi-squares behind generalised intervals
+METHOD = "95 % generalised confidence interval: chi-square pivots of the mean squares, normal effects"
 
 DESIGNS = {
     "per_seed": (
@@ -24,6 +31,10 @@ DESIGNS = {
         "Some cells share one data set, others draw data of their own for every seed; each contrast asks the question of its "
         "cells: which weights are better for one problem, or which weights and data together."
     ),
+    "shared": (
+        "Some seeds share a data set, and no seed meets two. Correlations are taken within the data sets that at least two "
+        "seeds share; seeds alone on their data set do not count in them, and n says what is left."
+    ),
     "crossed": (
         "Every seed of the weights meets every data set. The variance splits into weights, data and their meeting, and "
         "correlations are taken over seeds within each data set, then pooled: whether the measure tells good from bad "
@@ -33,8 +44,8 @@ DESIGNS = {
 
 
 def design_of(frame: pd.DataFrame) -> str:
-    """`per_seed`, `fixed`, `crossed`, or `mixed` where cells differ in it, from the seeds in the rows. A cell of one network
-    could be of any, so it has no say beside others."""
+    """`per_seed`, `fixed`, `crossed`, `shared`, or `mixed` where cells differ in it, from the seeds in the rows. A cell of one
+    network could be of any, so it has no say beside others."""
     cells = [part for _, part in frame.groupby("cell")]
     designs = {_design_of_cell(part) for part in [c for c in cells if len(c) > 1] or cells}
     return designs.pop() if len(designs) == 1 else "mixed"
@@ -43,7 +54,10 @@ def design_of(frame: pd.DataFrame) -> str:
 def _design_of_cell(frame: pd.DataFrame) -> str:
     if frame["data_seed"].nunique() > 1 and own_data(frame):
         return "per_seed"
-    return "fixed" if frame["data_seed"].nunique() == 1 else "crossed"
+    if frame["data_seed"].nunique() == 1:
+        return "fixed"
+    keys = frame[["seed", "data_seed"]].drop_duplicates()
+    return "crossed" if in_company(keys["seed"].to_numpy()).mean() >= 0.5 else "shared"
 
 
 def components(table: Array) -> dict[str, float]:
@@ -56,51 +70,73 @@ def components(table: Array) -> dict[str, float]:
         `weights`, `data`, `both`: variances.
     """
     rows, columns = table.shape
+    parts = _components(*mean_squares(table), rows, columns)
+    return dict(zip(SHARES, map(float, parts), strict=True))
+
+
+def mean_squares(table: Array) -> tuple[float, float, float]:
+    """Of rows, columns and what is left, of a complete table without replication."""
+    rows, columns = table.shape
     centre = table.mean()
     row_effects, column_effects = table.mean(axis=1) - centre, table.mean(axis=0) - centre
     rest = table - centre - row_effects[:, None] - column_effects[None, :]
-    mean_square_rows = columns * (row_effects**2).sum() / (rows - 1)
-    mean_square_columns = rows * (column_effects**2).sum() / (columns - 1)
-    mean_square_rest = (rest**2).sum() / ((rows - 1) * (columns - 1))
-    return {
-        "weights": max((mean_square_rows - mean_square_rest) / columns, 0.0),
-        "data": max((mean_square_columns - mean_square_rest) / rows, 0.0),
-        "both": float(mean_square_rest),
-    }
+    return (
+        float(columns * (row_effects**2).sum() / (rows - 1)),
+        float(rows * (column_effects**2).sum() / (columns - 1)),
+        float((rest**2).sum() / ((rows - 1) * (columns - 1))),
+    )
 
 
-def decompose(frame: pd.DataFrame, cell: str, column: str, resamples: int = 2000) -> dict[str, object]:
-    """Shares of the variance of one column of one cell due to weights, data and both, with intervals.
+def _components(of_rows: Any, of_columns: Any, of_rest: Any, rows: int, columns: int) -> Array:
+    """Expected mean squares, numbers or (R,), to the three variances, (3,) or (3, R)."""
+    weights, data = np.maximum((of_rows - of_rest) / columns, 0.0), np.maximum((of_columns - of_rest) / rows, 0.0)
+    return np.stack(np.broadcast_arrays(weights, data, of_rest))
 
-    Intervals are percentile bootstraps that resample seeds and data sets; with the few data sets that a sweep can afford they
-    are rough, and the entry says so. Combinations that diverged or are undefined leave with their seed, since the
-    table must be complete.
+
+def generalised_intervals(table: Array, level: float = 0.95, draws: int = DRAWS) -> Array:
+    """(3, 2) intervals of the shares of `weights`, `data` and `both` of a complete table (Weerahandi 1993).
+
+    With normal effects each mean square, over what it expects and times its degrees of freedom, is a chi-square of its own.
+    Read backwards, chi-squares give what the mean squares that were found may be estimates of, and these give shares; the
+    interval is the middle of those.
+    """
+    rows, columns = table.shape
+    freedom = np.array([rows - 1, columns - 1, (rows - 1) * (columns - 1)])
+    chi_squares = np.random.default_rng(0).chisquare(freedom, size=(draws, 3)).T
+    of_rows, of_columns, of_rest = np.array(mean_squares(table))[:, None] * freedom[:, None] / chi_squares
+    parts = _components(of_rows, of_columns, of_rest, rows, columns)
+    tails = (1 - level) / 2, (1 + level) / 2
+    return np.quantile(parts / parts.sum(axis=0), tails, axis=1).T
+
+
+def decompose(frame: pd.DataFrame, cell: str, column: str) -> dict[str, object]:
+    """Shares of the variance of one column of one cell due to weights, data and both, with generalised intervals.
+
+    These need a complete table: a seed that lacks a data set (a network diverged or is undefined) is left out of the table,
+    and counted in `left_out`; where fewer than 5 are complete, there are no numbers but a reason.
     """
     rows = frame[frame["cell"] == cell]
+    present = rows["seed"].nunique()
     if "diverged" in rows:
         rows = rows[~rows["diverged"].astype("boolean").fillna(False).astype(bool)]
-    table = rows.pivot(index="seed", columns="data_seed", values=column).dropna().to_numpy(dtype=np.float64)
+    wide = rows.pivot(index="seed", columns="data_seed", values=column).astype(np.float64)
+    table = wide[np.isfinite(wide).all(axis=1)].to_numpy(dtype=np.float64)
     entry: dict[str, object] = {"cell": cell, "column": column, "seeds": table.shape[0], "data_sets": table.shape[1]}
     entry["f_tests"] = f_tests(table)
-    if table.shape[0] < 5 or table.shape[1] < 2:
-        return entry | {"reason": "at least 5 complete seeds and 2 data sets needed"}
-    if np.ptp(table) == 0:
+    entry["left_out"] = present - table.shape[0]
+    if table.shape[0] < FEWEST_PAIRS or table.shape[1] < 2:
+        least = f"at least {FEWEST_PAIRS} seeds with every data set and 2 data sets needed"
+        return entry | {"reason": f"{table.shape[0]} seed(s) with all of {table.shape[1]} data set(s), {least}"}
+    if np.ptp(table) <= ROUNDING * np.abs(table).max():
         return entry | {"reason": "constant"}
-    generator = np.random.default_rng(0)
-    shares = np.array([_shares(components(_resampled(table, generator))) for _ in range(resamples)])
-    entry["method"] = "95 % percentile bootstrap over seeds and data sets"
-    entry["note"] = f"{table.shape[1]} data sets: rough" if table.shape[1] < 30 else ""
-    low, high = np.quantile(shares, [0.025, 0.975], axis=0)
-    for i, (name, share) in enumerate(zip(("weights", "data", "both"), _shares(components(table)), strict=True)):
-        entry[name] = {"share": share, "low": float(low[i]), "high": float(high[i])}
+    entry["method"] = METHOD
+    entry["note"] = f"{entry['left_out']} seed(s) that lack a data set left out" if entry["left_out"] else ""
+    intervals = generalised_intervals(table - table.mean())
+    for name, share, (low, high) in zip(SHARES, _shares(components(table)), intervals, strict=True):
+        entry[name] = {"share": share, "low": float(low), "high": float(high)}
     return entry
-
-
-def _resampled(table: Array, generator: np.random.Generator) -> Array:
-    rows, columns = (generator.integers(size, size=size) for size in table.shape)
-    return table[rows][:, columns]
 
 
 def _shares(parts: dict[str, float]) -> list[float]:
     total = sum(parts.values())
-    return [parts[name] / total if total > 0 else 0.0 for name in ("weights", "data", "both")]
+    return [parts[name] / total if total > 0 else 0.0 for name in SHARES]

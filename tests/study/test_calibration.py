@@ -8,20 +8,29 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
 
 from study.analysis import _joint_permutation, _r20_null
 from study.comparisons import comparisons_of
 from study.contrasts import Contrast
-from study.statistics.correlations import centred, r20
-from study.statistics.intervals import TRUSTED_SEEDS, TRUSTED_SEEDS_IF_NOT_NORMAL, estimates
+from study.over_time import simultaneous_band
+from study.statistics.correlations import centred, r20, raw
+from study.statistics.intervals import estimates
 from study.statistics.mixed import mixed_model
+from study.statistics.pairs import Pairs
 from study.statistics.ranks import rank_correlation
 from study.statistics.simulation import (
     SHAPES,
+    STARRED,
+    STRATA,
+    SYMMETRIC,
+    _log_normal,
     coverage,
     family_wise_error,
+    shares_coverage,
     shift_study,
     simulated_pairs,
+    truth_of,
     type_one_error,
 )
 from tests.study.conftest import study_here
@@ -32,8 +41,10 @@ REPETITIONS = 2000
 @pytest.mark.parametrize("shape", SHAPES)
 def test_simulated_pairs_have_their_true_correlation_and_shift(shape: str) -> None:
     pairs = simulated_pairs(np.random.default_rng(0), 200_000, 0.3, 2.0, shape)
-    assert np.corrcoef(pairs.dx, pairs.dy)[0, 1] == pytest.approx(0.3, abs=0.02)
-    assert (pairs.dx.mean(), pairs.dx.std()) == (pytest.approx(2, abs=0.02), pytest.approx(1, abs=0.02))
+    assert float(centred(pairs, np.ones(len(pairs)))) == pytest.approx(truth_of(shape, 0.3), abs=0.02)
+    if shape not in STRATA:  # there every data set shifts both columns
+        assert pairs.dx.mean() == pytest.approx(2, abs=0.02)
+        assert pairs.dx.std() == pytest.approx(np.sqrt(1 + (shape == "tied") / 12), abs=0.1 if "3 df" in shape else 0.02)
 
 
 def test_r20_grows_with_the_shift_and_the_centred_correlation_does_not() -> None:
@@ -49,7 +60,7 @@ def test_calibrate_writes_its_pictures_and_numbers(tmp_path: Path) -> None:
     assert done.returncode == 0
     for name in ("shift.svg", "shift.png", "coverage.svg", "coverage.png", "calibration.md"):
         assert (tmp_path / name).stat().st_size > 500
-    assert len(json.loads((tmp_path / "calibration.json").read_text())["coverage"]) == 36
+    assert len(json.loads((tmp_path / "calibration.json").read_text())["coverage"]) == 12 * len(SHAPES)
     assert study_here("calibrate", "--repetitions", "1").returncode == 2
 
 
@@ -63,42 +74,96 @@ def test_power_command_says_how_many_pairs() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("true_r", [0.0, 0.3, 0.7])
-@pytest.mark.parametrize("n", [100, 400])
-@pytest.mark.parametrize("shift", [0.0, 5.0])
-def test_intervals_cover_what_they_promise(n: int, true_r: float, shift: float) -> None:
-    """Normal differences and at least as many seeds as are trusted: 93 to 97 %, whatever the mean shift."""
-    assert n >= TRUSTED_SEEDS
-    assert 0.93 <= coverage(n, true_r, "normal", shift, REPETITIONS)["coverage"] <= 0.97
+@pytest.mark.parametrize("n", [10, 30, 100, 400])
+@pytest.mark.parametrize("shape", [shape for shape in SHAPES if shape not in STARRED])
+def test_intervals_cover_what_they_promise(shape: str, n: int) -> None:
+    """92.5 % or more, but for chance, and with a hundred seeds or more not much above 97 where values are normal."""
+    for true_r, shift in ((0.0, 0.0), (0.3, 0.0), (0.7, 0.0), (0.7, 5.0)):
+        found = coverage(n, true_r, shape, shift, REPETITIONS)["coverage"]
+        assert found >= 0.925 - 2.6 * np.sqrt(0.925 * 0.075 / REPETITIONS)
+        if n >= 100 and shape in ("normal", "tied", "clustered", "crossed"):
+            assert found <= 0.975
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("n", [10, 30])
-def test_few_seeds_cover_too_little_but_not_much_too_little(n: int) -> None:
-    """Why intervals of few seeds are marked in every table."""
-    assert n < TRUSTED_SEEDS
-    found = [coverage(n, r, "normal", 0.0, REPETITIONS)["coverage"] for r in (0.0, 0.3, 0.7)]
-    assert 0.91 < np.mean(found) < 0.945
+@pytest.mark.parametrize("shape", STARRED)
+def test_data_with_a_star_cover_too_little_and_data_that_hold_have_none(shape: str) -> None:
+    """What the star means: measured coverage below 92.5 %, though hardly below 82."""
+    found = [coverage(n, 0.7, shape, 0.0, REPETITIONS) for n in (30, 100, 400)]
+    assert 0.82 < min(p["coverage"] for p in found) < 0.925
+    assert all(p["starred"] > 0.5 for p in found[1:])
+    normal = [coverage(n, 0.7, "normal", 0.0, 500)["starred"] for n in (10, 30, 100)]
+    assert max(normal) < 0.07
 
 
 @pytest.mark.slow
-def test_skewed_differences_cover_too_little_and_more_seeds_mend_it() -> None:
-    few, many = (coverage(n, 0.7, "skewed", 0.0, REPETITIONS)["coverage"] for n in (30, 400))
-    assert few < 0.9
-    assert many > 0.92
+@pytest.mark.parametrize("shape", ["normal", "clustered", "crossed", "t, 3 df", "heteroscedastic"])
+def test_intervals_of_the_source_studys_statistics_cover_too(shape: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """r20 and raw r: the jackknife over seeds, without the floor that is for another null."""
+    monkeypatch.setattr("study.statistics.simulation.EFFECT", 0.0)  # data effects would be part of both
+    for true_r, shift in ((0.0, 0.0), (0.0, 3.0), (0.5, 5.0)):
+        whole = simulated_pairs(np.random.default_rng(0), 400_000, true_r, shift, shape)
+        truth = np.array([float(f(whole, np.ones(len(whole)))) for f in (r20, raw)])
+        for n in (10, 100):
+            generator, held, repetitions = np.random.default_rng(n), np.zeros(2), 600
+            for _ in range(repetitions):
+                found = estimates([r20, raw], simulated_pairs(generator, n, true_r, shift, shape))
+                held += [e.low is not None and e.low <= r <= e.high for e, r in zip(found, truth, strict=True)]
+            assert (held / repetitions > 0.925 - 2.6 * np.sqrt(0.925 * 0.075 / repetitions)).all()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("n", [10, 30, 100])
+@pytest.mark.parametrize("shape", [shape for shape in SHAPES if shape not in STRATA])
+def test_intervals_of_kendalls_tau_cover_on_all_data(shape: str, n: int) -> None:
+    whole = simulated_pairs(np.random.default_rng(1), 100_000, 0.7, 0.0, shape)
+    truth, held = stats.kendalltau(whole.dx, whole.dy)[0], 0
+    generator = np.random.default_rng(n)
+    for _ in range(1000):
+        found = rank_correlation(simulated_pairs(generator, n, 0.7, 0.0, shape), "kendall")
+        held += found.low is not None and found.low <= truth <= found.high
+    assert held / 1000 >= 0.95 - 2.6 * np.sqrt(0.95 * 0.05 / 1000)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("seeds", "data_sets"), [(20, 4), (50, 10)])
+@pytest.mark.parametrize("shares", [(0.0, 0.5, 0.5), (0.5, 0.0, 0.5), (0.3, 0.3, 0.4)])
+def test_intervals_of_variance_shares_cover_and_weights_are_not_made_up(
+    seeds: int, data_sets: int, shares: tuple[float, float, float]
+) -> None:
+    found = shares_coverage(seeds, data_sets, shares, REPETITIONS)
+    assert all(0.93 <= share <= 0.98 + 0.008 for share in found["coverage"].values())
+    if shares[0] == 0:
+        assert found["mean_upper_end"]["weights"] < 0.16
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("steps", [12, 30])
+def test_bands_over_time_cover_skewed_values(steps: int) -> None:
+    """Log-normal values (s = 1), half of the noise of a step its own: all steps at once in about 92 of 100 studies."""
+    rng, truth, held, studies = np.random.default_rng(steps), np.linspace(0.6, -0.2, steps), 0, 500
+    for _ in range(studies):
+        y, shared = _log_normal(1.0)(rng, (2, 100))
+        own = _log_normal(1.0)(rng, (steps, 100))
+        noise = np.sqrt(0.5) * (shared + own)
+        x = truth[:, None] * y + np.sqrt(1 - truth[:, None] ** 2) * noise
+        zeros = np.zeros(100)
+        pairs = [Pairs(row, zeros, y, zeros, np.arange(100), np.zeros(100, dtype=np.int64)) for row in x]
+        low, high = simultaneous_band(pairs, 500)
+        held += bool(((low <= truth) & (truth <= high)).all())
+    print("band", steps, held / studies)
+    assert held / studies >= 0.88
 
 
 def test_intervals_known_to_cover_too_little_say_so() -> None:
     generator = np.random.default_rng(0)
 
     def note(n: int, shape: str) -> str:
-        return estimates([centred], simulated_pairs(generator, n, 0.0, 0.0, shape), resamples=500)[0].note
+        return estimates([centred], simulated_pairs(generator, n, 0.3, 0.0, shape))[0].note
 
-    assert "fewer than 100 seeds" in note(99, "normal")
-    assert note(100, "normal") == ""
-    assert "skewed or heavy-tailed" in note(300, "skewed")
-    assert "skewed or heavy-tailed" in note(900, "heavy-tailed")
-    assert note(TRUSTED_SEEDS_IF_NOT_NORMAL, "skewed") == ""
+    assert [note(n, "normal") for n in (10, 30, 100)] == [""] * 3
+    assert all("skewed or heavy-tailed" in note(n, "log-normal") for n in (100, 400))
+    assert all("skewed or heavy-tailed" in note(400, shape) for shape in STARRED[:2])
 
 
 @pytest.mark.slow
@@ -108,7 +173,7 @@ def test_p_values_reject_five_percent_of_nulls(n: int, shape: str) -> None:
     margin = 0.01 + 2.6 * np.sqrt(0.05 * 0.95 / REPETITIONS)
     errors = type_one_error(n, shape, REPETITIONS)
     assert errors["permutation"] == pytest.approx(0.05, abs=margin)
-    if shape != "skewed":  # sign flips promise their level for symmetric differences only
+    if shape in SYMMETRIC:  # sign flips promise their level for symmetric differences only
         assert errors["sign_flip"] == pytest.approx(0.05, abs=margin)
 
 

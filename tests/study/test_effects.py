@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+import statsmodels.api as sm
 import yaml
 from scipy import stats
 from statsmodels.formula.api import ols
@@ -21,7 +22,8 @@ from study.statistics.pairs import Pairs
 from study.statistics.power import expected_width, pairs_needed
 from study.statistics.ranks import rank_correlation
 from study.statistics.reliability import attenuation_bound, intraclass, reliability
-from study.statistics.variance import components, decompose, design_of
+from study.statistics.simulation import shares_coverage
+from study.statistics.variance import components, decompose, design_of, generalised_intervals, mean_squares
 from study.sweep_file import parse_sweep
 from study.tables import variance_sheet
 from study.trial import rows_of, run_block
@@ -131,6 +133,29 @@ def test_variance_components_are_recovered_on_average_and_match_anova() -> None:
     assert components(additive) == pytest.approx({"weights": 2.5, "data": 0, "both": 0})
 
 
+def test_intervals_of_variance_shares_are_the_exact_ones_where_there_are_such() -> None:
+    """The ratio of two mean squares has an F distribution, so a share of two parts has an exact interval."""
+    rng = np.random.default_rng(0)
+    table = 1.5 * rng.normal(size=(12, 1)) + rng.normal(size=(12, 8))
+    of_rows, _, of_rest = mean_squares(table)
+    freedom = 11, 77
+    ends = of_rows / of_rest / stats.f.ppf([0.975, 0.025], *freedom)
+    ratio = np.maximum(ends - 1, 0) / 8  # variance of weights over that of both
+    parts = generalised_intervals(table - table.mean(axis=0), draws=200_000)  # columns have no variance of their own
+    np.testing.assert_allclose(parts[0], ratio / (1 + ratio), atol=0.004)
+    assert parts[1] == pytest.approx([0, 0])
+    rows, columns = np.indices(table.shape).reshape(2, -1).astype(str)
+    frame = pd.DataFrame({"y": table.ravel(), "a": rows, "b": columns})
+    anova = sm.stats.anova_lm(sm.formula.ols("y ~ C(a) + C(b)", frame).fit())
+    np.testing.assert_allclose(mean_squares(table), anova["mean_sq"], rtol=1e-9)
+
+
+def test_effects_of_weights_that_are_not_there_are_not_made_up() -> None:
+    found = shares_coverage(20, 4, (0.0, 0.5, 0.5), 200)
+    assert found["mean_upper_end"]["weights"] < 0.18  # .66 by resampling rows and columns
+    assert min(found["coverage"].values()) > 0.9
+
+
 def test_crossed_designs_are_decomposed_and_designs_recognised() -> None:
     generator = np.random.default_rng(0)
     weights, data = generator.normal(size=(12, 1)), 0.1 * generator.normal(size=(1, 4))
@@ -140,8 +165,15 @@ def test_crossed_designs_are_decomposed_and_designs_recognised() -> None:
     entry = decompose(frame, "a", "loss")
     assert entry["weights"]["share"] > 0.9
     assert entry["weights"]["low"] <= entry["weights"]["share"] <= entry["weights"]["high"] + 0.05
+    assert (entry["left_out"], entry["note"]) == (0, "")
     frame.loc[0, "diverged"] = True
-    assert decompose(frame, "a", "loss")["seeds"] == 11
+    part = decompose(frame, "a", "loss")
+    assert (part["seeds"], part["left_out"]) == (11, 1)
+    assert "1 seed(s) that lack a data set" in part["note"]
+    few = decompose(frame[~((frame["data_seed"] == 2) & (frame["seed"] > 2))], "a", "loss")
+    assert few["reason"].startswith("2 seed(s) with all of 4 data set(s), at least 5")
+    assert "weights" not in few
+    assert decompose(frame.assign(loss=0.1 + 0.2), "a", "loss")["reason"] == "constant"
     assert design_of(frame) == "crossed"
     assert design_of(frame[frame["data_seed"] == 2]) == "fixed"
     assert design_of(frame.assign(data_seed=frame["seed"])) == "per_seed"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -11,7 +13,19 @@ from study.analysis import analyse
 from study.contrasts import Contrast
 from study.statistics.correlations import centred, r20
 from study.statistics.pairs import Pairs, make_pairs
-from study.statistics.permutation import centred_under, grid_of, induced, max_t, p_value, permutations, r20_null, sign_flip_p
+from study.statistics.permutation import (
+    centred_under,
+    exchangeable,
+    grid_of,
+    induced,
+    layout,
+    max_t,
+    p_value,
+    permutations,
+    r20_null,
+    sign_flip_p,
+    studentised_under,
+)
 
 
 def some_pairs(n: int = 12, seed: int = 0, link: float = 0.0, shift: float = 1.0, strata: int = 1) -> Pairs:
@@ -173,3 +187,73 @@ def test_pooled_strata_do_not_pass_a_shift_for_a_link() -> None:
     pairs = make_pairs(pd.concat(frames), [("a1", "b1"), ("a2", "b2")], "x", "y")
     assert stats.pearsonr(pairs.dx, pairs.dy)[0] > 0.8
     assert abs(float(centred(pairs, np.ones(len(pairs))))) < 0.3
+
+
+def test_the_studentised_correlation_is_that_of_diciccio_and_romano() -> None:
+    pairs = some_pairs(n=15, link=0.4)
+    orders = np.concatenate([np.arange(15)[None], permutations(15, 5, 0)])
+    found = studentised_under([layout(pairs)], orders)[:, 0]
+    x = pairs.dx - pairs.dx.mean()
+    for t, order in zip(found, orders, strict=True):
+        y = (pairs.dy - pairs.dy.mean())[order]
+        tau = np.sqrt((x**2 * y**2).mean() / ((x**2).mean() * (y**2).mean()))
+        assert t == pytest.approx(np.sqrt(15) * stats.pearsonr(x, y)[0] / tau)
+
+
+def test_the_pairs_of_a_seed_are_one_term_of_the_studentised_correlation() -> None:
+    pairs = some_pairs(n=11, strata=3)
+    orders = permutations(11, 6, 0)
+    found = studentised_under([layout(pairs)], orders)[:, 0]
+    x, y = (d.reshape(3, 11) - d.reshape(3, 11).mean(axis=1, keepdims=True) for d in (pairs.dx, pairs.dy))
+    for t, order in zip(found, orders, strict=True):
+        terms = (x * y[:, order]).sum(axis=0)
+        assert t == pytest.approx(terms.sum() / np.sqrt((terms**2).sum()))
+
+
+def joint_t4(rng: np.random.Generator, n: int) -> tuple[np.ndarray, np.ndarray]:
+    x, y = rng.normal(size=(2, n)) * np.sqrt(4 / rng.chisquare(4, size=n))
+    return x, y
+
+
+def growing_noise(rng: np.random.Generator, n: int) -> tuple[np.ndarray, np.ndarray]:
+    x, noise = rng.normal(size=(2, n))
+    return x, noise * np.sqrt(0.25 + 0.75 * x**2)
+
+
+@pytest.mark.parametrize("draw", [joint_t4, growing_noise])
+def test_p_is_for_a_correlation_of_zero_not_for_independence(draw: Callable[..., tuple[np.ndarray, np.ndarray]]) -> None:
+    rng, n, studies = np.random.default_rng(0), 60, 500
+    orders, rejected = permutations(n, 199, 0), np.zeros(2)
+    seeds, zeros = np.arange(n), np.zeros(n)
+    for _ in range(studies):
+        x, y = draw(rng, n)
+        grids = [layout(Pairs(x, zeros, y, zeros, seeds, np.zeros(n, dtype=np.int64)))]
+        for k, under in enumerate((studentised_under, lambda g, o: centred_under(g, o)[0])):
+            rejected[k] += p_value(under(grids, seeds[None])[0, 0], under(grids, orders)[:, 0]) <= 0.05
+    studentised, plain = rejected / studies
+    assert studentised == pytest.approx(0.05, abs=0.03)
+    assert plain > 0.1
+
+
+def test_a_column_that_spreads_more_does_not_make_up_the_maxima_alone() -> None:
+    rng = np.random.default_rng(0)
+    null, observed = rng.normal(size=(4000, 6)), np.full(6, 2.7)
+    wide = np.array([1.0, 1, 1, 1, 1, 1.4])
+    np.testing.assert_allclose(max_t(observed * wide, null * wide), max_t(observed, null), atol=1e-3)
+
+
+def test_seeds_of_different_data_sets_do_not_change_places() -> None:
+    """Each seed meets one data set: permutations stay within, and their p is that of a loop over the data sets."""
+    pairs = some_pairs(n=24, link=0.6, seed=2)
+    nested = Pairs(pairs.x_first, pairs.x_second, pairs.y_first, pairs.y_second, pairs.seed, np.repeat([0, 1, 2], 8))
+    orders = exchangeable(permutations(24, 300, 0), nested)
+    assert (np.sort(orders, axis=1) == np.arange(24)).all()
+    assert (orders // 8 == np.arange(24) // 8).all()
+    assert len(np.unique(orders[:, 0])) == 8
+    x, y = (d.reshape(3, 8) - d.reshape(3, 8).mean(axis=1, keepdims=True) for d in (nested.dx, nested.dy))
+    for t, order in zip(studentised_under([layout(nested)], orders)[:5, 0], orders, strict=False):
+        terms = x.ravel() * y.ravel()[order]
+        assert t == pytest.approx(terms.sum() / np.sqrt((terms**2).sum()))
+    crossed = some_pairs(strata=3)
+    same = permutations(12, 20, 0)
+    assert exchangeable(same, crossed) is same

