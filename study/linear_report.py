@@ -23,7 +23,10 @@ from study.figures.linear import kept_rows
 from study.figures.style import save
 from study.linear_analysis import analyse_linear
 from study.linear_sheets import linear_sheets
+from study.output import ANALYSIS
 from study.sheets import markdown, print_sheet
+from study.storage import write_text
+from study.written import begin
 
 # The report shows one cell with words; these are the pictures of every cell.
 FIGURES: dict[str, Callable[[pd.DataFrame, int], Figure]] = {
@@ -50,10 +53,12 @@ def report_linear(frame: pd.DataFrame, out: Path, console: Console) -> list[Path
     tables = list(linear_sheets(analysis))
     for table in tables:
         print_sheet(console, table)
+    drawn = [cell["cell"] for cell in analysis["cells"] if cell["seed"] is not None]
+    begin(out, [*ANALYSIS, *(f"figures/{cell}_{name}.{kind}" for cell in drawn for name in FIGURES for kind in ("svg", "png"))])
     as_json, as_csv, as_markdown = (out / f"analysis.{kind}" for kind in ("json", "csv", "md"))
-    as_json.write_text(json.dumps(analysis, indent=1, allow_nan=False) + "\n", encoding="utf-8")
-    pd.DataFrame(analysis["results"]).to_csv(as_csv, index=False)
-    as_markdown.write_text("\n".join(markdown(table) for table in tables), encoding="utf-8")
+    write_text(as_json, json.dumps(analysis, indent=1, allow_nan=False) + "\n")
+    write_text(as_csv, pd.DataFrame(analysis["results"]).to_csv(index=False))
+    write_text(as_markdown, "\n".join(markdown(table) for table in tables))
     files = [as_json, as_csv, as_markdown]
     for cell in analysis["cells"]:
         if cell["seed"] is None:

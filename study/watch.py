@@ -9,8 +9,12 @@ from contextlib import contextmanager
 
 import ray
 
+from study import signals
+from study.lock import release_all
+
 FAILED = 1
 SECONDS_BETWEEN_LOOKS = 1.0
+SECONDS_TO_END = 10.0  # for a process that was asked to end together with its Ray
 VITAL = ("gcs_server", "raylet")  # Ray's head process, and its node on this machine
 
 
@@ -28,9 +32,16 @@ def watched(last_words: Callable[[str], None]) -> Iterator[None]:
         while not stop.wait(SECONDS_BETWEEN_LOOKS):
             dead = [kind for kind, _ in node.dead_processes() if kind in VITAL]
             if dead and not stop.is_set():
-                last_words(f"Ray's {dead[0]} has died")
+                if stop.wait(SECONDS_BETWEEN_LOOKS):  # the main thread may be about to hear of a signal that both were sent
+                    return
+                number = signals.received()
+                if number and stop.wait(SECONDS_TO_END):  # it ends by itself
+                    return
+                if not number:
+                    last_words(f"Ray's {dead[0]} has died")
+                release_all()
                 node.kill_all_processes(check_alive=False, allow_graceful=False)
-                os._exit(FAILED)  # every call into Ray would wait; rows and checkpoints are on disk
+                os._exit(128 + number if number else FAILED)  # every call into Ray would wait; rows and checkpoints are on disk
 
     thread = threading.Thread(target=look, daemon=True)
     thread.start()
