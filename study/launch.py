@@ -231,6 +231,10 @@ def start_ray(address: str | None) -> None:
     except SystemExit:  # Ray's own handler of SIGTERM, which it installs on the way
         signals.note(signal.SIGTERM)
         raise KeyboardInterrupt from None
+    except Exception:
+        if signals.received():  # its processes were sent the signal too
+            raise KeyboardInterrupt from None
+        raise
     signals.obey()
 
 

@@ -221,7 +221,7 @@ def _who(found: dict[str, Any]) -> str:
 
 
 def _refusal(out: Location, found: dict[str, Any]) -> SweepError:
-    how = f"kill {found['pid']}" if _alive(found) else "on its own machine"
+    how = f"kill {found['pid']}" if _alive(found) else "on its own machine, or in its container"
     return SweepError(
         f"{out}: is being run by {_who(found)}, which is alive; wait for it to end, or stop it ({how}); "
         f"should it die without a word, the folder is free again after {STALE_SECONDS:.0f} s at most"

@@ -1,11 +1,13 @@
-"""A Ray of our own that dies takes the run with it at once, in one line; left alone, Tune waits for it for ever."""
+"""A Ray of our own that dies takes the run with it at once, in one line; left alone, Tune waits for it for ever. So does a
+signal that asks the run to end, which Ray's processes may have been sent too: they would take the driver with them."""
 
 from __future__ import annotations
 
 import os
+import signal
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import ray
 
@@ -14,13 +16,12 @@ from study.lock import release_all
 
 FAILED = 1
 SECONDS_BETWEEN_LOOKS = 1.0
-SECONDS_TO_END = 10.0  # for a process that was asked to end together with its Ray
 VITAL = ("gcs_server", "raylet")  # Ray's head process, and its node on this machine
 
 
 @contextmanager
 def watched(last_words: Callable[[str], None]) -> Iterator[None]:
-    """End this process if one of Ray's own dies.
+    """End this process if one of Ray's own dies, or it is asked to by SIGTERM or SIGHUP; its lock is released.
 
     Args:
         last_words: called with what happened, before the end.
@@ -28,25 +29,27 @@ def watched(last_words: Callable[[str], None]) -> Iterator[None]:
     stop = threading.Event()
     node = ray._private.worker._global_node
 
+    def end(why: str, status: int) -> None:
+        with suppress(OSError):  # a terminal that hung up
+            last_words(why)
+        silent = os.open(os.devnull, os.O_WRONLY)
+        for stream in (1, 2):  # what Ray says of its own end is no news
+            os.dup2(silent, stream)
+        release_all()
+        node.kill_all_processes(check_alive=False, allow_graceful=False)
+        os._exit(status)  # every call into Ray would wait; rows and checkpoints are on disk
+
     def look() -> None:
         while not stop.wait(SECONDS_BETWEEN_LOOKS):
             dead = [kind for kind, _ in node.dead_processes() if kind in VITAL]
-            if dead and not stop.is_set():
-                if stop.wait(SECONDS_BETWEEN_LOOKS):  # the main thread may be about to hear of a signal that both were sent
-                    return
-                number = signals.received()
-                if number and stop.wait(SECONDS_TO_END):  # it ends by itself
-                    return
-                if not number:
-                    last_words(f"Ray's {dead[0]} has died")
-                release_all()
-                node.kill_all_processes(check_alive=False, allow_graceful=False)
-                os._exit(128 + number if number else FAILED)  # every call into Ray would wait; rows and checkpoints are on disk
+            if dead and not stop.is_set() and not signals.received():  # else it was sent the same signal
+                end(f"Ray's {dead[0]} has died", FAILED)
 
     thread = threading.Thread(target=look, daemon=True)
     thread.start()
     try:
-        yield
+        with signals.at_once(lambda number: end(f"{signal.Signals(number).name} was received", 128 + number)):
+            yield
     finally:
         stop.set()
         thread.join()
