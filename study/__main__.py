@@ -14,7 +14,8 @@ from rich.console import Console
 from study import chaos, dashboard, one_step
 from study.help import ANALYSE, ATTRIBUTE, BENCH, CALIBRATE, DESCRIPTION, EXAMPLES, EXPORT, POWER, REPORT, RUN
 from study.scan import command as scan
-from study.storage import StorageError, location
+from study.signals import obedient
+from study.storage import StorageError, location, write_text
 
 REFUSED, FAILED = 2, 1
 BENCH_NAMES = ("train", "entk", "silhouette", "analysis", "flow", "scale", "fused", "path", "predictors", "scan", "sweep")
@@ -142,6 +143,7 @@ def _one_set_each(arguments: Sequence[str]) -> list[str]:
     return spelled
 
 
+@obedient
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit status."""
     options = _parser().parse_args(_one_set_each(sys.argv[1:] if arguments is None else arguments))
@@ -264,10 +266,10 @@ def _bench(options: argparse.Namespace, console: Console) -> int:
     from study.folder import check_file
 
     if options.json:
-        check_file(options.json, "--json")
+        check_file(options.json, "--json", b"{")
     numbers = BENCHES[options.name](console)
     if options.json:
-        options.json.write_text(json.dumps(numbers, indent=1) + "\n", encoding="utf-8")
+        write_text(options.json, json.dumps(numbers, indent=1) + "\n")
     return 0
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import multiprocessing
 import time
@@ -23,9 +24,11 @@ from study.attribution_sheets import sheets_of
 from study.export import find_draw
 from study.plan import Cell, Draw, Plan
 from study.sheets import markdown, print_sheet
+from study.storage import write_bytes, write_text
 from study.sweep import SweepError
 from study.threads import threads
 from study.trial import phase_data
+from study.written import check_ours
 
 
 @dataclass(frozen=True)
@@ -176,6 +179,10 @@ def attribute_study(
         to.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise SweepError(f"--to {to}: cannot be made ({error.strerror})") from None
+    phases_named = dict.fromkeys(phase.name for cell, _ in chosen for phase in cell.curriculum.phases)
+    pictures = [f"attribution-{phase}.{kind}" for phase in phases_named for kind in ("svg", "png")]
+    arrays = [f"{cell.name}-{draw.seed}.npz" for cell, draw in chosen]
+    check_ours(to, ["attribution.json", "attribution.md", *arrays, *pictures], "attribution.json", "--to")
     started = time.monotonic()
     if workers == 1 or len(chosen) == 1:
         traced = [_alone(cell, draw, thin) for cell, draw in chosen]
@@ -183,17 +190,18 @@ def attribute_study(
         with ProcessPoolExecutor(min(workers, len(chosen)), multiprocessing.get_context("spawn")) as pool:
             traced = [job.result() for job in [pool.submit(_alone, cell, draw, thin) for cell, draw in chosen]]
     seconds = time.monotonic() - started
-    files = []
+    files = [to / "attribution.json", to / "attribution.md"]  # the first says whose the others are
+    numbers = {"seed": seed, "thin": thin, "seconds": seconds, "networks": [[_numbers(t) for t in traces] for traces in traced]}
+    write_text(files[0], json.dumps(numbers, indent=1, allow_nan=False) + "\n")
+    sheets = [sheet for (cell, _), traces in zip(chosen, traced, strict=True) for sheet in sheets_of(cell.environment, traces)]
+    write_text(files[1], "\n".join(map(markdown, sheets)))
     for (cell, draw), traces in zip(chosen, traced, strict=True):
         files.append(to / f"{cell.name}-{draw.seed}.npz")
-        np.savez(files[-1], **arrays_of(traces))  # type: ignore[arg-type]
+        sink = io.BytesIO()
+        np.savez(sink, **arrays_of(traces))  # type: ignore[arg-type]
+        write_bytes(files[-1], sink.getbuffer())
     for phases in _by_phase(traced):
         files += save(attribution_figure(chosen[0][0].environment, phases), to, f"attribution-{phases[0].phase}")
-    sheets = [sheet for (cell, _), traces in zip(chosen, traced, strict=True) for sheet in sheets_of(cell.environment, traces)]
-    files += [to / "attribution.md", to / "attribution.json"]
-    files[-2].write_text("\n".join(map(markdown, sheets)), encoding="utf-8")
-    numbers = {"seed": seed, "thin": thin, "seconds": seconds, "networks": [[_numbers(t) for t in traces] for traces in traced]}
-    files[-1].write_text(json.dumps(numbers, indent=1, allow_nan=False) + "\n", encoding="utf-8")
     for sheet in sheets:
         print_sheet(console, sheet)
     worst = max(t.completeness_error for traces in traced for t in traces)

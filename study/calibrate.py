@@ -12,29 +12,37 @@ from rich.progress import track
 from study.sheets import Sheet, markdown, print_sheet
 from study.statistics.reliable import RULE, TRUSTED_SEEDS
 from study.statistics.simulation import SHAPES, coverage, shares_coverage, shift_study
+from study.storage import write_text
+from study.written import check_ours
 
 SIZES = (10, 30, 100, 400)
 TRUTHS = (0.0, 0.3, 0.7)
+OUTPUTS = ("calibration.json", "calibration.md", "shift.svg", "shift.png", "coverage.svg", "coverage.png")
 TABLES = ((20, 4), (50, 10))  # weights x data of crossed designs
 SHARES_TRUE = (0.0, 0.5, 0.5)
 SHIFTS = [0.0, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 5.0]
 
 
 def calibrate(out: Path, repetitions: int, console: Console) -> dict[str, Any]:
-    """Simulate, draw `shift.svg/.png` and `coverage.svg/.png` into `out`, and write `calibration.json/.md`."""
+    """Simulate, draw `shift.svg/.png` and `coverage.svg/.png` into `out`, and write `calibration.json/.md`.
+
+    Raises:
+        SweepError: a file of one of these names is there that this command did not write.
+    """
     from study.figures.calibration import coverage_figure, shift_figure
     from study.figures.style import save
 
+    check_ours(out, OUTPUTS, OUTPUTS[0], "--out")
     shifts = shift_study(SHIFTS, list(TRUTHS), 10, repetitions)
     cases = [(n, r, shape) for shape in SHAPES for r in TRUTHS for n in SIZES]
     tracked = track(cases, "simulating", console=console, disable=not console.is_terminal)
     covered = [coverage(n, r, shape, 2.0, repetitions) for n, r, shape in tracked]
-    files = save(shift_figure(shifts), out, "shift") + save(coverage_figure(covered), out, "coverage")
     shares = [shares_coverage(*table, SHARES_TRUE, repetitions) for table in TABLES]
     sheets = [_shift_sheet(shifts), _coverage_sheet(covered), _shares_sheet(shares)]
     numbers = {"shift": shifts, "coverage": covered, "shares": shares, "trusted_seeds": TRUSTED_SEEDS, "rule": RULE}
-    (out / "calibration.json").write_text(json.dumps(numbers, indent=1) + "\n", encoding="utf-8")
-    (out / "calibration.md").write_text("\n".join([*map(markdown, sheets), RULE, ""]), encoding="utf-8")
+    write_text(out / "calibration.json", json.dumps(numbers, indent=1) + "\n")
+    write_text(out / "calibration.md", "\n".join([*map(markdown, sheets), RULE, ""]))
+    files = save(shift_figure(shifts), out, "shift") + save(coverage_figure(covered), out, "coverage")
     for sheet in sheets:
         print_sheet(console, sheet)
     console.print(RULE, highlight=False)

@@ -50,6 +50,7 @@ def command(options: argparse.Namespace, console: Console) -> int:
     from study.disturbed import chaos  # late: pandas and torch take seconds that --help need not spend
     from study.folder import check_file
     from study.rows import RowsError
+    from study.storage import write_text
     from study.sweep import SweepError
 
     if options.kills < 1:
@@ -57,7 +58,7 @@ def command(options: argparse.Namespace, console: Console) -> int:
     if not Path("/proc/self/stat").exists():
         raise SweepError("chaos: needs /proc (Linux) to find the processes of a run")
     if options.json:
-        check_file(options.json, "--json")
+        check_file(options.json, "--json", b"{")
     with tempfile.TemporaryDirectory(prefix="pntk-chaos-", ignore_cleanup_errors=True) as name:
         try:
             numbers = chaos(options.kills, options.seed, console, Path(name))
@@ -67,5 +68,5 @@ def command(options: argparse.Namespace, console: Console) -> int:
             raise
     print_sheet(console, _sheet(numbers))
     if options.json:
-        options.json.write_text(json.dumps(numbers, indent=1) + "\n", encoding="utf-8")
+        write_text(options.json, json.dumps(numbers, indent=1) + "\n")
     return FAILED if numbers["missing"] or numbers["duplicated"] or numbers["changed"] else 0

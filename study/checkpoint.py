@@ -11,9 +11,10 @@ import contextlib
 import hashlib
 import io
 import json
+import re
 import time
 import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, replace
 from typing import Any
 
@@ -25,6 +26,7 @@ from pntk.training.bookmarks import Bookmark, Bookmarks
 from study.plan import Block
 from study.rows import file_of
 from study.storage import Location, files, read_bytes, remove, write_bytes
+from study.written import NAMES
 
 FOLDER = "checkpoints"
 PATIENCE_SECONDS = 5.0  # with storage that is away: work that goes on is worth more than a checkpoint of it
@@ -135,8 +137,16 @@ class Checkpoint:
             remove(self.where)
 
 
-def clear(out: Location) -> None:
-    """Remove all checkpoints of a finished study, such as those of blocks that were laid out anew."""
+def clear(out: Location, cells: Iterable[str]) -> None:
+    """Remove the checkpoints of a finished study, such as those of blocks that were laid out anew, and nothing else: files
+    that bear the name of a block, in the folder of a cell.
+
+    Args:
+        cells: the names of the study's cells.
+    """
+    wanted = set(cells)
     with contextlib.suppress(OSError):
         for where in files(out / FOLDER, ".npz"):
-            remove(where)
+            cell, _, name = str(where).removeprefix(f"{out / FOLDER}/").rpartition("/")
+            if cell in wanted and re.fullmatch(NAMES[FOLDER], name):
+                remove(where)

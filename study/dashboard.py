@@ -48,7 +48,7 @@ def command(options: argparse.Namespace, console: Console) -> int:
     """
     from study.folder import stored_sweep  # late: pandas and torch take seconds that --help need not spend
     from study.rows import read_rows
-    from study.storage import local_folder
+    from study.storage import local_folder, write_text
     from study.sweep import SweepError
     from study.tracking_analysis import logged_analysis
 
@@ -69,7 +69,7 @@ def command(options: argparse.Namespace, console: Console) -> int:
         return _publish(lambda owner: make_workspace(sweep, keys, owner, project), entity, home, console)
     home.mkdir(parents=True, exist_ok=True)
     workspace = make_workspace(sweep, keys, entity, project)
-    (home / SPEC).write_text(json.dumps(workspace._spec, indent=1) + "\n", encoding="utf-8")
+    write_text(home / SPEC, json.dumps(workspace._spec, indent=1) + "\n")
     _print_commands(options, home, console)
     return 0
 
@@ -107,6 +107,8 @@ def _save(make: Any, entity: str, home: Path) -> tuple[Any, bool]:
     """The saved workspace, and whether it is new."""
     import wandb
 
+    from study.storage import write_text
+
     workspace = make(entity or str(wandb.Api().default_entity))
     before = _published(home, workspace)
     if before is not None:
@@ -118,7 +120,7 @@ def _save(make: Any, entity: str, home: Path) -> tuple[Any, bool]:
     workspace.save()
     home.mkdir(parents=True, exist_ok=True)
     text = json.dumps({"url": workspace.url, "name": workspace.name}, indent=1) + "\n"
-    (home / PUBLISHED).write_text(text, encoding="utf-8")
+    write_text(home / PUBLISHED, text)
     return workspace, True
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import io
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +12,7 @@ from pntk.tasks import encode
 from study.folder import check_file
 from study.plan import Block, Cell, Draw, Plan
 from study.rows import RowsError, read_rows
-from study.storage import Location
+from study.storage import Location, write_bytes
 from study.sweep import SweepError
 from study.threads import threads
 from study.trial import BlockResult, run_block
@@ -50,14 +50,13 @@ def export(plan: Plan, out: Location, cell_name: str, seed: int, data_seed: int 
         )
     cell = plan.cell(cell_name)
     draw = find_draw(cell, seed, data_seed)
-    check_file(to, "--to")
+    check_file(to, "--to", b"PK")
     with threads(plan.sweep.compute.cpus_per_trial):  # as in the study, so that losses agree to the last bit
         result = run_block(Block(cell, (draw,)))
     arrays = arrays_of(result)
-    temporary = to.with_name(f".{to.name}.{os.getpid()}.tmp")
-    with temporary.open("wb") as sink:
-        np.savez_compressed(sink, **arrays)  # type: ignore[arg-type]
-    temporary.replace(to)
+    sink = io.BytesIO()
+    np.savez_compressed(sink, **arrays)  # type: ignore[arg-type]
+    write_bytes(to, sink.getbuffer())
     lines = [f"{name:28s} {array.shape}" for name, array in arrays.items() if array.ndim]
     return [*lines, _comparison(out, cell_name, draw, result)]
 

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import json
+import os
+import re
 from pathlib import Path
 from typing import Any
 
 from study.plan import Plan, planned
-from study.storage import Location, StorageError, exists, files, read_bytes, write_bytes
-from study.sweep import Sweep, SweepError
+from study.storage import FIRST_SECONDS, Location, StorageError, entries, exists, files, read_bytes, regular, write_bytes
+from study.sweep import Sweep, SweepError, plain_line
 from study.sweep_file import parse_sweep, read_text
 
 FILE = "sweep.json"
 LINEAR = "linear"  # of a study's folder: the study of linear networks that runs along with it
 LARGEST_STORED = 50_000_000  # bytes: a sweep file with every default and every seed spelled out
-FIRST_SECONDS = 20  # of patience with storage that was never reached: the URI may be wrong
+LOCK = "driver.json"  # of who is at work in the folder; see `study.lock`
+LARGEST_LOCK = 65_536  # bytes
+EMPTY = ("rows", "checkpoints", "kept", "figures", "wandb", "ray", "lost+found")  # folders that may be there, with nothing in
+_STARTED = re.compile(rf"\.({re.escape(FILE)}|{re.escape(LOCK)})\..+\.tmp")  # what a start was interrupted in writing
 
 
 def claim(out: Location, sweep: Sweep) -> None:
@@ -42,12 +47,67 @@ def check_claim(out: Location, sweep: Sweep) -> None:
             there, here = stored_sweep(out).identity(), sweep.identity()
             if there != here:
                 raise SweepError(f"{out}: holds another configuration ({_difference(there, here)}); choose another --out")
-        elif files(out / "rows", ".parquet"):
-            raise SweepError(f"{out}: has rows but no {FILE}, so they cannot be told to belong here; choose another --out")
+        else:
+            check_new(out)
     except StorageError as error:
         raise SweepError(str(error)) from None
     except OSError as error:
         raise SweepError(f"{out}: cannot be used as --out ({error.strerror})") from None
+
+
+def check_new(out: Location) -> None:
+    """Refuse a folder that is no study's and holds anything but what an interrupted start of ours has left.
+
+    Raises:
+        SweepError: names the first thing in it.
+        StorageError, OSError: it cannot be looked at.
+    """
+    if exists(out / FILE, FIRST_SECONDS):
+        return
+    if (there := _not_ours(out)) is None:
+        return
+    if there.split("/")[0] == "rows" and files(out / "rows", ".parquet"):
+        raise SweepError(f"{out}: has rows but no {FILE}, so they cannot be told to belong here; choose another --out")
+    raise SweepError(f"{out}: is not empty (it holds {plain_line(there, 80)!r}) and has no {FILE}, so it is no study's folder; "
+                     "choose another --out, or an empty folder")  # fmt: skip
+
+
+def _not_ours(out: Location, linear: bool = False) -> str | None:
+    """The first thing in a folder without a sweep that does not come from a start of ours."""
+    for name in entries(out):
+        if (name == LOCK and is_lock(out)) or _STARTED.fullmatch(name):
+            continue
+        if name == LINEAR and not linear:  # its lock is taken, perhaps its sweep written, before this folder's is
+            if exists(out / LINEAR / FILE, FIRST_SECONDS) or _not_ours(out / LINEAR, True) is None:
+                continue
+        elif name in EMPTY and not _anything(out / name):
+            continue
+        return name
+    return None
+
+
+def _anything(where: Location) -> bool:
+    """Whether there is anything but empty folders below. A link counts as nothing: `check_links` has looked where it leads,
+    and W&B's files may be kept elsewhere."""
+    if not isinstance(where, Path):
+        return bool(entries(where))
+    if where.is_symlink():
+        return where.name != "wandb"
+    return not where.is_dir() or any(below.is_symlink() or not below.is_dir() for below in where.rglob("*"))
+
+
+def is_lock(out: Location) -> bool:
+    """Whether `driver.json` is a lock, or one that was being written: no bytes."""
+    try:
+        if isinstance(out, Path) and (not regular(out / LOCK) or (out / LOCK).stat().st_size > LARGEST_LOCK):
+            return False
+        data = read_bytes(out / LOCK, FIRST_SECONDS)
+        found = json.loads(data) if data.strip() else {"id": "", "pid": 0, "host": ""}
+    except StorageError:
+        raise
+    except (OSError, ValueError, RecursionError):
+        return False
+    return isinstance(found, dict) and {"id", "pid", "host"} <= set(found)
 
 
 def linear_part(out: Location) -> Location | None:
@@ -79,16 +139,32 @@ def check_links(out: Path) -> None:
             raise SweepError(f"{path}: is a link out of the folder; copy what it points to, or remove it")
 
 
-def check_file(path: Path, option: str) -> None:
-    """Refuse, before any work, a file that could not be written after it.
+def check_file(path: Path, option: str, begins: bytes) -> None:
+    """Refuse, before any work, a file that could not be written after it, or one of something else.
+
+    Args:
+        begins: what files of this kind begin with.
 
     Raises:
-        SweepError: no such folder, or a folder of that name.
+        SweepError: no such folder or a read-only one, or a folder, a device or a file of another kind of that name.
     """
     if not path.name or path.is_dir():
         raise SweepError(f"{option} {path}: must name a file")
     if not path.parent.is_dir():
         raise SweepError(f"{option} {path}: the folder {path.parent} does not exist")
+    if not regular(path):
+        raise SweepError(f"{option} {path}: must name a file, no device, FIFO or socket")
+    if not os.access(path.parent, os.W_OK | os.X_OK):
+        raise SweepError(f"{option} {path}: the folder {path.parent} cannot be written to (Permission denied)")
+    try:
+        with path.open("rb") as file:
+            there = file.read(len(begins))
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise SweepError(f"{option} {path}: is there and cannot be read ({error.strerror}); choose another name") from None
+    if there not in (b"", begins):
+        raise SweepError(f"{option} {path}: is there and holds something else, which would be lost; choose another name")
 
 
 def stored_sweep(out: Location) -> Sweep:

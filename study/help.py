@@ -21,11 +21,13 @@ examples:
   python -m study chaos --kills 30                          kill a study at random, resume, compare: nothing lost
   python -m study bench train                               ours against nn.Module and torch.func.vmap
 
-exit status: 0 done; 2 refused before any work, with one line that says why; 1 anything else."""
+exit status: 0 done; 2 refused before any work, with one line that says why; 143 or 129 ended by SIGTERM or SIGHUP;
+1 anything else, Ctrl-C among it."""
 
 RUN = """\
 Train and measure every network of a sweep under Ray Tune, many seeds per trial, then print the tables.
-Ctrl-C stops it; the same command goes on where it stopped. Finished networks are never computed again.
+Ctrl-C, SIGTERM or SIGHUP (exit status 1, 143, 129) stop it; the same command goes on where it stopped. Finished networks
+are never computed again. DIR must be new, empty, or this study's; what else is in a folder is never touched.
 Where a sweep has linear networks run along (`linear: linear.yaml`), they come first and go to DIR/linear.
 A folder belongs to one configuration: another one is refused. compute.* and wandb.* may change freely."""
 

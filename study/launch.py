@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 import time
 import warnings
 from collections.abc import Callable, Mapping
@@ -21,7 +22,7 @@ import torch
 from ray import tune
 from rich.console import Console
 
-from study import linear_trial, trial
+from study import linear_trial, signals, trial
 from study.checkpoint import Checkpoint, key_of, place_of
 from study.kept import write_kept
 from study.lock import holds
@@ -212,6 +213,8 @@ def launch(
         progress.close()
         if owned:
             ray.shutdown()
+    if signals.received():  # a batch system signals every process of a job: workers that ended have not failed
+        return Outcome({}, None, True)
     return _outcome(grid, blocks, finished(out))
 
 
@@ -222,7 +225,17 @@ def _last_words(console: Console, progress: LiveProgress, why: str) -> None:
 
 def start_ray(address: str | None) -> None:
     """Join the cluster at an address, or start a Ray of our own that joins none."""
-    ray.init(address=address or "local", log_to_driver=False, logging_level="ERROR", **_local_options(address))
+    signals.obey()
+    try:
+        ray.init(address=address or "local", log_to_driver=False, logging_level="ERROR", **_local_options(address))
+    except SystemExit:  # Ray's own handler of SIGTERM, which it installs on the way
+        signals.note(signal.SIGTERM)
+        raise KeyboardInterrupt from None
+    except Exception:
+        if signals.received():  # its processes were sent the signal too
+            raise KeyboardInterrupt from None
+        raise
+    signals.obey()
 
 
 def _local_options(address: str | None) -> dict[str, Any]:

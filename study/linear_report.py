@@ -25,7 +25,10 @@ from study.figures.style import save
 from study.interim import interim_note
 from study.linear_analysis import analyse_linear
 from study.linear_sheets import linear_sheets
+from study.output import ANALYSIS
 from study.sheets import markdown, print_sheet
+from study.storage import write_text
+from study.written import begin
 
 # The report shows one cell with words; these are the pictures of every cell.
 FIGURES: dict[str, Callable[[pd.DataFrame, int], Figure]] = {
@@ -55,13 +58,15 @@ def report_linear(frame: pd.DataFrame, out: Path, console: Console, said: dict[s
     tables = list(linear_sheets(analysis))
     for table in tables:
         print_sheet(console, table)
-    if said.get("interim"):
-        console.print(interim_note(analysis), highlight=False, markup=False, style="bold")
-    as_json, as_csv, as_markdown = (out / f"analysis.{kind}" for kind in ("json", "csv", "md"))
-    as_json.write_text(json.dumps(analysis, indent=1, allow_nan=False) + "\n", encoding="utf-8")
-    pd.DataFrame(analysis["results"]).to_csv(as_csv, index=False)
     note = interim_note(analysis)
-    as_markdown.write_text("\n".join([*filter(None, [note]), *map(markdown, tables)]), encoding="utf-8")
+    if said.get("interim"):
+        console.print(note, highlight=False, markup=False, style="bold")
+    drawn = [cell["cell"] for cell in analysis["cells"] if cell["seed"] is not None]
+    begin(out, [*ANALYSIS, *(f"figures/{cell}_{name}.{kind}" for cell in drawn for name in FIGURES for kind in ("svg", "png"))])
+    as_json, as_csv, as_markdown = (out / f"analysis.{kind}" for kind in ("json", "csv", "md"))
+    write_text(as_json, json.dumps(analysis, indent=1, allow_nan=False) + "\n")
+    write_text(as_csv, pd.DataFrame(analysis["results"]).to_csv(index=False))
+    write_text(as_markdown, "\n".join([*filter(None, [note]), *map(markdown, tables)]))
     files = [as_json, as_csv, as_markdown]
     for cell in analysis["cells"]:
         if cell["seed"] is None:

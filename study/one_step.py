@@ -14,6 +14,7 @@ RATES = (0.03, 0.015, 0.0075, 0.00375)  # the source study's and its halves
 GRID = 1000  # inputs on [-1, 1], as in the authors' script
 TRAINING_STEPS = 10_000  # "final", as in the authors' script
 SEEDS = range(20)  # measured beside the one in the picture: is it a lucky one?
+OUTPUTS = ("one_step.json", "curves.csv", "figure_1.svg", "figure_1.png")
 ERRORS = ("largest_error", "relative", "smooth_error", "smooth_relative")
 
 DESCRIPTION = """\
@@ -42,6 +43,7 @@ def command(options: argparse.Namespace, console: Console) -> int:
     """
     from study.sheets import print_sheet
     from study.sweep import SweepError
+    from study.written import check_ours
 
     if not 0 <= options.seed < 2**63:
         raise SweepError(f"--seed = {options.seed}: must be 0 or more, and below 2^63")
@@ -49,6 +51,7 @@ def command(options: argparse.Namespace, console: Console) -> int:
         options.out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise SweepError(f"{options.out}: cannot be used as --out ({error.strerror})") from None
+    check_ours(options.out, OUTPUTS, OUTPUTS[0], "--out")
     numbers = measure(options.seed)
     files = write(numbers, options.out)
     print_sheet(console, _sheet(numbers))
@@ -106,13 +109,14 @@ def write(numbers: dict[str, Any], out: Path) -> list[Path]:
 
     from study.figures.figure_1 import panels
     from study.figures.style import save
+    from study.storage import write_text
 
     columns = {name: values for name, values in numbers["curves"].items() if name not in ("influence", "weighted")}
     for name in ("influence", "weighted"):
         columns |= {f"{name}_{number}": values for number, values in enumerate(numbers["curves"][name], start=1)}
     as_json, as_csv = out / "one_step.json", out / "curves.csv"
-    as_json.write_text(json.dumps(numbers, indent=1, allow_nan=False) + "\n", encoding="utf-8")
-    pd.DataFrame(columns).to_csv(as_csv, index=False)
+    write_text(as_json, json.dumps(numbers, indent=1, allow_nan=False) + "\n")
+    write_text(as_csv, pd.DataFrame(columns).to_csv(index=False))
     return [*save(panels(numbers), out, "figure_1"), as_json, as_csv]
 
 

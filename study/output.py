@@ -15,7 +15,12 @@ from study.map_sheets import map_notes, map_sheets
 from study.over_time_sheets import over_time_notes, over_time_sheets
 from study.ranking_sheets import ranking_frame, ranking_notes, ranking_sheets
 from study.sheets import Sheet, markdown, print_sheet
+from study.storage import write_text
 from study.tables import cell_sheet, notes, rules, sentence, sheets, variance_sheet, verdict_sheet
+from study.written import begin
+
+ANALYSIS = ("analysis.json", "analysis.csv", "analysis.md")
+SOMETIMES = ("maps.csv", "ranking.csv")  # obsolete with rows that have no maps or predictors any more
 
 
 def print_analysis(console: Console, analysis: dict[str, Any]) -> None:
@@ -43,10 +48,19 @@ def _general(analysis: dict[str, Any]) -> Iterator[Sheet]:
 
 def write_analysis(out: Path, analysis: dict[str, Any]) -> list[Path]:
     """`analysis.json`, its results as a flat `analysis.csv`, every table of both outcomes as `analysis.md`; and flat
-    `maps.csv` and `ranking.csv` where the study has maps and predictors."""
+    `maps.csv` and `ranking.csv` where the study has maps and predictors.
+
+    Raises:
+        SweepError: one of them would be written over a file that is not ours.
+        StorageError: one cannot be written; each is whole or as it was.
+    """
+    frames = {"maps.csv": pd.DataFrame(analysis["maps"]["entries"]) if analysis["maps"] else None,
+              "ranking.csv": ranking_frame(analysis) if analysis["ranking"] else None}  # fmt: skip
+    tables = {name: frame for name, frame in frames.items() if frame is not None}
+    begin(out, [*ANALYSIS, *tables])
     as_json, as_csv, as_markdown = (out / f"analysis.{kind}" for kind in ("json", "csv", "md"))
-    as_json.write_text(json.dumps(analysis, indent=1, allow_nan=False) + "\n", encoding="utf-8")
-    pd.DataFrame(analysis["results"] or analysis["within"]).to_csv(as_csv, index=False)
+    write_text(as_json, json.dumps(analysis, indent=1, allow_nan=False) + "\n")
+    write_text(as_csv, pd.DataFrame(analysis["results"] or analysis["within"]).to_csv(index=False))
     parts = [sentence(analysis), *(markdown(sheet) for sheet in _general(analysis))]
     parts += [*rules(analysis), *notes(analysis), markdown(cell_sheet(analysis))]
     for outcome in analysis["outcomes"]:
@@ -54,15 +68,9 @@ def write_analysis(out: Path, analysis: dict[str, Any]) -> list[Path]:
     parts += [*map(markdown, map_sheets(analysis)), *map_notes(analysis)]
     parts += [*map(markdown, over_time_sheets(analysis, everything=True)), *over_time_notes(analysis)]
     parts += [*map(markdown, ranking_sheets(analysis, everything=True)), *ranking_notes(analysis)]
-    as_markdown.write_text("\n\n".join(parts), encoding="utf-8")
+    write_text(as_markdown, "\n\n".join(parts))
     files = [as_json, as_csv, as_markdown]
-    frames = {
-        "maps.csv": lambda: pd.DataFrame(analysis["maps"]["entries"]) if analysis["maps"] else None,
-        "ranking.csv": lambda: ranking_frame(analysis) if analysis["ranking"] else None,
-    }
-    for name, frame in frames.items():
-        (out / name).unlink(missing_ok=True)  # of rows that are no more
-        if (table := frame()) is not None:
-            table.to_csv(out / name, index=False)
-            files.append(out / name)
+    for name, frame in tables.items():
+        write_text(out / name, frame.to_csv(index=False))
+        files.append(out / name)
     return files

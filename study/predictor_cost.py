@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -22,6 +23,7 @@ from study.plan import Cell, Draw, Plan
 from study.storage import Location, exists, read_bytes, write_bytes
 from study.threads import threads
 from study.trial import phase_data, starts_of
+from study.written import begin, ended
 
 FILE = "predictor_costs.json"
 STEPS = 100  # that are timed
@@ -51,7 +53,11 @@ def costs_of(frame: pd.DataFrame, plan: Plan | None, out: Location) -> dict[str,
         return {cell: {name: kept[name] for name in computations} for cell in like}
     with threads(1):
         found = measured_costs(computations, step)
+    if isinstance(out, Path):
+        begin(out, [FILE])
     write_bytes(out / FILE, (json.dumps(found, indent=1) + "\n").encode())
+    if isinstance(out, Path):
+        ended(out, [FILE])
     return dict.fromkeys(like, found)
 
 

@@ -26,7 +26,7 @@ from study.interim import interim
 from study.linear_analysis import is_linear
 from study.lock import driving
 from study.memory import check_memory
-from study.output import print_analysis, write_analysis
+from study.output import ANALYSIS, SOMETIMES, print_analysis, write_analysis
 from study.plan import Block, Cell, LinearCell, Plan
 from study.predictor_cost import costs_of
 from study.progress import duration
@@ -39,6 +39,7 @@ from study.sweep import Sweep, SweepError, Tracking
 from study.threads import threads
 from study.tracking_analysis import log_analysis
 from study.work import work_of
+from study.written import begin, clean, ended
 
 START_SECONDS = 12  # of Ray and its workers; a trial costs about a second on top of its training
 PROBE_STEPS = 60
@@ -212,7 +213,7 @@ def _run(plan: Plan, out: Location, tracking: Tracking, address: str | None, con
         state = "Stopped" if outcome.interrupted else "Not complete"
         console.print(f"{state}: {done} of {plan.networks} networks are finished; the same command goes on from there.")
         return Ended(1, outcome.interrupted)
-    clear(out)
+    clear(out, [cell.name for cell in plan.cells])
     report(plan, out, console, plan.sweep.model_copy(update={"wandb": tracking}))
     console.print(f"Done in {duration(time.monotonic() - start)}.", highlight=False)
     return Ended(0, outcome.interrupted)
@@ -245,12 +246,16 @@ def report(plan: Plan | None, out: Location, console: Console, tracked: Sweep | 
     if isinstance(out, Path):
         check_links(out)
     frame = read_rows(out)
+    if isinstance(out, Path):
+        begin(out, ANALYSIS)
+        clean(out)
     if is_linear(frame):
         from study.linear_report import report_linear  # late: matplotlib takes a second that other studies need not spend
 
         with as_folder(out) as folder:
             files = _below(folder, report_linear(frame, folder, console, {"interim": interim(frame, plan, out)}))
             problem = log_analysis(local_folder(out), folder, tracked)
+        _end(out, files, console)
         _print_problem(problem, console)
         _print_places(out, files, console)
         return
@@ -259,6 +264,7 @@ def report(plan: Plan | None, out: Location, console: Console, tracked: Sweep | 
 
         with as_folder(out) as folder:
             files = _below(folder, report_scan(plan, frame, folder, out, console))
+        _end(out, files, console)
         _print_places(out, files, console)
         return
     analysis = analysed(frame, plan, out)
@@ -270,8 +276,17 @@ def report(plan: Plan | None, out: Location, console: Console, tracked: Sweep | 
             files += _below(folder, write_figures(folder, frame, analysis, plan))
         problem = log_analysis(local_folder(out), folder, tracked)
     print_analysis(console, analysis)
+    _end(out, files, console)
     _print_problem(problem, console)
     _print_places(out, files, console)
+
+
+def _end(out: Location, files: Sequence[str], console: Console) -> None:
+    """Remember what was written here, and remove what is obsolete and known to be ours."""
+    if isinstance(out, Path):
+        for name in ended(out, files, SOMETIMES):
+            console.print(f"{out / name}: not of these rows; it is not known to be of this program, so it stays",
+                          highlight=False, markup=False, soft_wrap=True)  # fmt: skip
 
 
 def _print_problem(problem: str | None, console: Console) -> None:

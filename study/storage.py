@@ -7,12 +7,15 @@ reads them (`s3://bucket/prefix?endpoint_override=host:9000&scheme=http`), crede
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import random
 import re
+import stat
 import tempfile
 import time
+import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -24,8 +27,10 @@ from urllib.parse import unquote, urlsplit
 import pyarrow as pa
 from pyarrow import fs
 
+FIRST_SECONDS = 20  # of patience with storage that was never reached: the URI may be wrong
 PATIENCE_SECONDS = 180.0  # with storage that cannot be reached in the middle of a study
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 10.0
+TEMPORARY_LENGTH = 200  # bytes of a name within that of its temporary file, which may have 255
 
 # What waiting does not mend. Amazon's names; others say it by FileNotFoundError or PermissionError.
 _LASTING = ("ACCESS_DENIED", "NO_SUCH_BUCKET", "INVALID_ACCESS_KEY", "INVALID_SIGNATURE", "SIGNATURE_DOES_NOT_MATCH")
@@ -37,6 +42,26 @@ T = TypeVar("T")
 
 class StorageError(OSError):
     """Storage that cannot be used; its text is one line for the user."""
+
+
+HINTS = {  # what to do about what waiting does not mend
+    errno.ENOSPC: "make room and give the same command again",
+    errno.EDQUOT: "make room within the quota and give the same command again",
+    errno.EFBIG: "the limit on the size of files (ulimit -f) is too small",
+    errno.EACCES: "ask for the right to write there, or choose another place",
+    errno.EPERM: "ask for the right to write there, or choose another place",
+    errno.EROFS: "choose a place that is not read-only",
+    errno.EISDIR: "choose another name, or remove the folder",
+    errno.ENOTDIR: "a part of the path is a file; choose another place",
+    errno.EEXIST: "a part of the path is a file; choose another place",
+    errno.ENAMETOOLONG: "choose a shorter name",
+}
+
+
+def unwritable(where: Location, error: OSError) -> StorageError:
+    """One line that names the file, what is wrong with it, and what to do."""
+    hint = HINTS.get(error.errno or 0)
+    return StorageError(f"{where}: cannot be written ({error.strerror or error})" + (f"; {hint}" if hint else ""))
 
 
 @dataclass(frozen=True)
@@ -132,24 +157,63 @@ def patiently(work: Callable[[], T], where: Location, seconds: float | None = No
 
 
 def write_bytes(where: Location, data: bytes | memoryview, seconds: float | None = None) -> None:
-    """Write a file, whole or not at all, over one that may be there."""
-    if isinstance(where, Path):
-        patiently(lambda: _write_local(where, data), where, seconds)
-    else:
-        patiently(lambda: _put(where, data), where, seconds)
+    """Write a file, whole or not at all, over one that may be there; whatever else has a link to that one keeps it.
+
+    Raises:
+        StorageError: in one line, with the file and what to do.
+    """
+    try:
+        if isinstance(where, Path):
+            patiently(lambda: _write_local(where, data), where, seconds)
+        else:
+            patiently(lambda: _put(where, data), where, seconds)
+    except StorageError:
+        raise
+    except OSError as error:
+        raise unwritable(where, error) from error
+
+
+def write_text(where: Location, text: str) -> None:
+    """The same of a text, as UTF-8."""
+    write_bytes(where, text.encode())
+
+
+def regular(path: Path) -> bool:
+    """Whether there is nothing, or a file: no folder, device, FIFO or socket, nor a link to one."""
+    try:
+        return stat.S_ISREG(path.stat().st_mode)
+    except FileNotFoundError:
+        return True
+
+
+def temporary_of(path: Path) -> Path:
+    """A new hidden name beside a file, which says whose it is: `.<name>.<process>-<8 hex digits>.tmp`."""
+    name = path.name.encode()[:TEMPORARY_LENGTH].decode(errors="ignore")
+    return path.with_name(f".{name}.{os.getpid()}-{uuid.uuid4().hex[:8]}.tmp")
 
 
 def _write_local(path: Path, data: bytes | memoryview) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    if not regular(path):
+        kind = errno.EISDIR if path.is_dir() else errno.EINVAL
+        raise OSError(kind, "is a folder" if path.is_dir() else "is no regular file")
     try:
-        with temporary.open("wb") as sink:
+        _replace(path, data)
+    except FileNotFoundError:  # whoever clears up there may have taken the temporary file for a dead one's
+        _replace(path, data)
+
+
+def _replace(path: Path, data: bytes | memoryview) -> None:
+    temporary = temporary_of(path)
+    try:
+        with temporary.open("xb") as sink:
             sink.write(data)
             sink.flush()
             os.fsync(sink.fileno())
         temporary.replace(path)
     finally:
-        temporary.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # what went wrong with writing is what must be told
+            temporary.unlink(missing_ok=True)
 
 
 def _put(where: Remote, data: bytes | memoryview) -> None:
@@ -195,6 +259,19 @@ def files(folder: Location, suffix: str) -> list[Location]:
         return sorted(info.path[len(path) + 1 :].split("/") for info in found if info.type == fs.FileType.File)
 
     return [replace(folder, parts=(*folder.parts, *parts)) for parts in patiently(listed, folder) if parts[-1].endswith(suffix)]
+
+
+def entries(folder: Location) -> list[str]:
+    """The names in a folder, hidden ones too, sorted; none where there is no folder."""
+    if isinstance(folder, Path):
+        return sorted(os.listdir(folder)) if folder.exists() else []  # noqa: PTH208
+
+    def listed() -> list[str]:
+        system, path = _at(folder)
+        found = system.get_file_info(fs.FileSelector(path, allow_not_found=True))
+        return sorted(info.base_name for info in found if info.base_name)
+
+    return patiently(listed, folder, FIRST_SECONDS)
 
 
 def remove(where: Location) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from study.interim import interim_note
+from study.storage import write_text
 from study.sweep import Sweep
 from study.wandb_run import attempt, started, study_id
 
@@ -64,7 +65,7 @@ def _log(local: Path, folder: Path, sweep: Sweep, mode: str, analysis: dict[str,
         run.log(logged)
         run.summary.update(numbers_of(analysis))
     note = {"leading_predictor": config["leading_predictor"], "keys": list(logged)}
-    (local / "wandb" / LOGGED).write_text(json.dumps(note, indent=1) + "\n", encoding="utf-8")
+    write_text(local / "wandb" / LOGGED, json.dumps(note, indent=1) + "\n")
 
 
 def logged_analysis(home: Path) -> tuple[str, list[str]]:

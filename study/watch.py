@@ -1,13 +1,18 @@
-"""A Ray of our own that dies takes the run with it at once, in one line; left alone, Tune waits for it for ever."""
+"""A Ray of our own that dies takes the run with it at once, in one line; left alone, Tune waits for it for ever. So does a
+signal that asks the run to end, which Ray's processes may have been sent too: they would take the driver with them."""
 
 from __future__ import annotations
 
 import os
+import signal
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import ray
+
+from study import signals
+from study.lock import release_all
 
 FAILED = 1
 SECONDS_BETWEEN_LOOKS = 1.0
@@ -16,7 +21,7 @@ VITAL = ("gcs_server", "raylet")  # Ray's head process, and its node on this mac
 
 @contextmanager
 def watched(last_words: Callable[[str], None]) -> Iterator[None]:
-    """End this process if one of Ray's own dies.
+    """End this process if one of Ray's own dies, or it is asked to by SIGTERM or SIGHUP; its lock is released.
 
     Args:
         last_words: called with what happened, before the end.
@@ -24,18 +29,27 @@ def watched(last_words: Callable[[str], None]) -> Iterator[None]:
     stop = threading.Event()
     node = ray._private.worker._global_node
 
+    def end(why: str, status: int) -> None:
+        with suppress(OSError):  # a terminal that hung up
+            last_words(why)
+        silent = os.open(os.devnull, os.O_WRONLY)
+        for stream in (1, 2):  # what Ray says of its own end is no news
+            os.dup2(silent, stream)
+        release_all()
+        node.kill_all_processes(check_alive=False, allow_graceful=False)
+        os._exit(status)  # every call into Ray would wait; rows and checkpoints are on disk
+
     def look() -> None:
         while not stop.wait(SECONDS_BETWEEN_LOOKS):
             dead = [kind for kind, _ in node.dead_processes() if kind in VITAL]
-            if dead and not stop.is_set():
-                last_words(f"Ray's {dead[0]} has died")
-                node.kill_all_processes(check_alive=False, allow_graceful=False)
-                os._exit(FAILED)  # every call into Ray would wait; rows and checkpoints are on disk
+            if dead and not stop.is_set() and not signals.received():  # else it was sent the same signal
+                end(f"Ray's {dead[0]} has died", FAILED)
 
     thread = threading.Thread(target=look, daemon=True)
     thread.start()
     try:
-        yield
+        with signals.at_once(lambda number: end(f"{signal.Signals(number).name} was received", 128 + number)):
+            yield
     finally:
         stop.set()
         thread.join()

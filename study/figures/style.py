@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 
 import matplotlib
@@ -13,6 +14,8 @@ from cycler import cycler
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
+
+from study.storage import write_bytes
 
 # Okabe and Ito's palette.
 BLACK, ORANGE, SKY, GREEN, YELLOW, BLUE, RED, PURPLE = (
@@ -46,11 +49,13 @@ def plain_numbers(axis: Axes) -> None:
 
 
 def save(figure: Figure, folder: Path, name: str) -> list[Path]:
-    """Save as SVG and PNG."""
-    folder.mkdir(parents=True, exist_ok=True)
+    """Save as SVG and PNG, each whole or not at all."""
     paths = [folder / f"{name}.svg", folder / f"{name}.png"]
-    figure.savefig(paths[0], bbox_inches="tight", metadata={"Date": None, "Creator": None})
+    as_svg, as_png = io.BytesIO(), io.BytesIO()
+    figure.savefig(as_svg, format="svg", bbox_inches="tight", metadata={"Date": None, "Creator": None})
     figure.set_layout_engine("none")  # what the first drawing arranged is kept, in half the time
-    figure.savefig(paths[1], bbox_inches="tight", dpi=200)
+    figure.savefig(as_png, format="png", bbox_inches="tight", dpi=200)
+    for path, sink in zip(paths, (as_svg, as_png), strict=True):
+        write_bytes(path, sink.getbuffer())
     plt.close(figure)
     return paths

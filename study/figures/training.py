@@ -12,6 +12,7 @@ from study.figures.structure import structure
 from study.figures.study import Drawn, Study, leading_contrast
 from study.figures.style import save
 from study.plan import Plan
+from study.written import begin
 
 
 def write_figures(out: Path, frame: pd.DataFrame, analysis: dict[str, Any], plan: Plan | None) -> list[Path]:
@@ -22,6 +23,7 @@ def write_figures(out: Path, frame: pd.DataFrame, analysis: dict[str, Any], plan
     """
     study = Study(out, frame, analysis, plan, leading_contrast(analysis))
     files: list[Path] = []
+    begin(out, [f"figures/{function.__name__}.{kind}" for function in (over_time, structure) for kind in ("svg", "png")])
     for function in (over_time, structure):
         drawn = function(study)
         if isinstance(drawn, Drawn):

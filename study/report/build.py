@@ -13,7 +13,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 from rich.console import Console
 
-from study.figures.registry import draw_all
+from study.figures.registry import FIGURES, draw_all
 from study.figures.study import Drawn, Missing, Study
 from study.figures.style import save
 from study.folder import LINEAR
@@ -36,8 +36,9 @@ from study.report.view import (
     table_groups,
     verdict_rows,
 )
-from study.storage import Location, as_folder
+from study.storage import Location, as_folder, write_text
 from study.tables import notes, rules, sentence, verdict_sheet
+from study.written import begin, clean, ended
 
 HEADLINES = ("scatter", "figure_5")  # of a multitask study, of a linear one
 TALL = 2.2  # height over width: an A4 page has 1.4, and a figure shrunk to it still letters of 4 points
@@ -74,9 +75,17 @@ def build_report(out: Location, contrast: str | None, console: Console) -> Locat
     study = read_studies(out, contrast)
     beside = f" and {len(study.beside.rows)} of {study.beside.name}" if study.beside else ""
     console.print(f"{len(study.rows)} networks of {study.name}{beside}; drawing figures ...", highlight=False, markup=False)
+    figures = [f"figures/{function.__name__}.{kind}" for function in FIGURES for kind in ("svg", "png")]
     with as_folder(out) as folder:
+        begin(folder, ["report.html", *figures])
         pictures, missing = _pictures(study, folder / "figures")
-        (folder / "report.html").write_text(_page(study, pictures, missing), encoding="utf-8")
+        write_text(folder / "report.html", _page(study, pictures, missing))
+    if isinstance(out, Path):
+        clean(out)
+        drawn = [f"figures/{picture.name}.{kind}" for picture in pictures for kind in ("svg", "png")]
+        for name in ended(out, ["report.html", *drawn], figures):  # else no figure outlives its rows
+            console.print(f"{out / name}: not of these rows; it is not known to be of this program, so it stays",
+                          highlight=False, markup=False, soft_wrap=True)  # fmt: skip
     path = out / "report.html"
     for name, why in missing.items():
         console.print(f"{name}: not drawn, because {why.reason}.", highlight=False, markup=False)
@@ -85,15 +94,12 @@ def build_report(out: Location, contrast: str | None, console: Console) -> Locat
 
 
 def _pictures(study: Study, folder: Path) -> tuple[list[Picture], dict[str, Missing]]:
-    """Every figure, saved and as a part of the page, and why the others are not drawn. Files of figures that are no
-    longer drawn are removed, so that none outlives its rows."""
+    """Every figure, saved and as a part of the page, and why the others are not drawn."""
     pictures: list[Picture] = []
     missing: dict[str, Missing] = {}
     for name, drawn in draw_all(study):
         if isinstance(drawn, Missing):
             missing[name] = drawn
-            for kind in ("svg", "png"):
-                (folder / f"{name}.{kind}").unlink(missing_ok=True)
             continue
         try:
             as_svg = save(drawn.figure, folder, name)[0]

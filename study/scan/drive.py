@@ -13,6 +13,7 @@ import ray
 from ray import tune
 from rich.console import Console
 
+from study import signals
 from study.checkpoint import clear
 from study.folder import claim
 from study.launch import Outcome, launch, quiet, start_ray
@@ -90,7 +91,7 @@ def scan_folder(scan: Scan, out: Location, tracking: Tracking, address: str | No
         if not ended:
             _stopped(console)
             return 1
-        clear(out)
+        clear(out, sorted({cell for cell, _ in finished(out)}))
         report_folder(scan_plan(scan, rows_for_scores(out)), out, console)
         console.print(f"Done in {duration(time.monotonic() - start)}.", highlight=False)
     return 0
@@ -210,6 +211,8 @@ def _search(scan: Scan, storage: Any, out: Location, tracking: Tracking, console
     )
     with threads(1):  # a model of the points is small: more threads than that cost more than they bring
         tuner.fit()
+    if signals.received():
+        return False
     _complain(console, Outcome(_LIVE["failed"], _LIVE["problem"] or None, False))
     done = len(known(points_of(scan, rows_for_scores(out))))
     if done < wanted and _LIVE["failed"]:

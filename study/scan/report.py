@@ -23,7 +23,7 @@ from study.scan.objectives import OBJECTIVES, REFERENCE_SCALE, Objective, score
 from study.scan.points import Point, front_of, known, points_of, rows_for_scores, rows_of_draws, to_confirm, values_of
 from study.scan.space import Scan, make_scan
 from study.sheets import Sheet, markdown
-from study.storage import Location
+from study.storage import Location, write_text
 from study.sweep import Sweep
 
 NOTE = (
@@ -235,6 +235,6 @@ def sentences(found: dict[str, Any]) -> list[str]:
 def write_scan(folder: Path, found: dict[str, Any]) -> list[Path]:
     """`scan.json` and `scan.md`."""
     paths = [folder / "scan.json", folder / "scan.md"]
-    paths[0].write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
-    paths[1].write_text("\n\n".join([*sentences(found), *map(markdown, scan_sheets(found))]), encoding="utf-8")
+    write_text(paths[0], json.dumps(found, indent=1) + "\n")
+    write_text(paths[1], "\n\n".join([*sentences(found), *map(markdown, scan_sheets(found))]))
     return paths

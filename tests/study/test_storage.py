@@ -15,6 +15,7 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
+from study import lock
 from study.kept import file_of as kept_file_of
 from study.kept import read_vectors, write_table
 from study.lock import FILE, driving, holds
@@ -182,14 +183,20 @@ def test_a_second_driver_is_refused_and_the_lock_of_a_dead_one_taken_over(place:
     assert not exists(place / FILE)
 
 
-def test_a_lock_from_elsewhere_is_stale_after_minutes_of_silence(place: Location) -> None:
-    lock = {"id": "x", "host": "another", "pid": 1, "started": "1", "beat": time.time() - 10}
-    write_bytes(place / FILE, json.dumps(lock).encode())
+def test_a_lock_from_elsewhere_is_stale_when_its_beat_stands_still(place: Location, monkeypatch: pytest.MonkeyPatch) -> None:
+    """More of this in `test_lock`; here on object storage too."""
+    for name, seconds in (("STALE_SECONDS", 2.0), ("LOOK_SECONDS", 0.1), ("SETTLE_SECONDS", 0.1)):
+        monkeypatch.setattr(lock, name, seconds)
+    found = {"id": "x", "host": "another", "pid": 1, "started": "1", "beat": time.time() + 1e6}
+    write_bytes(place / FILE, json.dumps(found).encode())
+    beat = threading.Timer(0.5, lambda: write_bytes(place / FILE, json.dumps(found | {"beat": 0.0}).encode()))
+    beat.start()
     with pytest.raises(SweepError, match="by process 1 on another"), driving(place):
         pass
-    write_bytes(place / FILE, json.dumps(lock | {"beat": time.time() - 1000}).encode())
+    beat.join()
     with driving(place) as identity:
         assert holds(place, identity)
+        assert not holds(place, "x")
 
 
 def test_of_many_drivers_at_once_one_drives(tmp_path: Path) -> None:
