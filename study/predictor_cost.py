@@ -16,7 +16,7 @@ from pntk.predictors.case import Case
 from pntk.predictors.registry import PREDICTORS
 from pntk.structure.silhouette import Clustering, silhouettes
 from pntk.training.descent import descend
-from study.candidates import columns_by_phase
+from study.columns import columns_by_phase
 from study.comparisons import predictors_of
 from study.plan import Cell, Draw, Plan
 from study.storage import Location, exists, read_bytes, write_bytes
