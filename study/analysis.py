@@ -15,7 +15,8 @@ import numpy as np
 import pandas as pd
 from scipy.stats import false_discovery_control
 
-from study.comparisons import FAITHFUL_ESTIMATOR, OUTCOMES, Comparison, comparisons_of, predictors_of
+from study.columns import OUTCOMES, phases_of
+from study.comparisons import FAITHFUL_ESTIMATOR, Comparison, comparisons_of, predictors_of
 from study.contrasts import Contrast
 from study.maps import maps
 from study.over_time import over_time
@@ -157,6 +158,8 @@ def analyse(
     """
     comparisons = comparisons_of(frame, contrasts)
     outcomes = [outcome for outcome in OUTCOMES if any(c.outcome == outcome for c in comparisons)]
+    if not comparisons:  # rows of predictors without a silhouette: only the ranking speaks of them
+        outcomes = [outcome for outcome in OUTCOMES if any(f"loss_{phase}_{outcome}" in frame for phase in phases_of(frame))]
     primary_key = (primary.contrast, primary.phase, primary.outcome, f"silhouette_{primary.estimator}") if primary else None
     joint = _joint_permutation(comparisons, np.unique(frame["seed"]), permutation_count, primary_key)
     results, verdicts = [], []

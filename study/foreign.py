@@ -15,6 +15,7 @@ import subprocess
 import sys
 import threading
 import zipfile
+import zlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -176,5 +177,7 @@ def read_arrays(data: bytes, most: float) -> dict[str, np.ndarray]:
             raise Refused(f"unpacks to {stated:,} bytes, too many for this machine's memory")
         with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
             return {name: arrays[name] for name in arrays.files}
-    except (OSError, ValueError, LookupError, EOFError, MemoryError, RuntimeError, zipfile.BadZipFile, NotImplementedError) as why:
-        raise why if isinstance(why, Refused) else Refused(f"not a readable .npz file ({why})") from None
+    except Refused:
+        raise
+    except (OSError, ValueError, LookupError, EOFError, MemoryError, RuntimeError, zipfile.BadZipFile, zlib.error) as why:
+        raise Refused(f"not a readable .npz file ({why})") from None

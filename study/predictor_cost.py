@@ -18,7 +18,8 @@ from pntk.structure.silhouette import Clustering, silhouettes
 from pntk.training.descent import descend
 from study.columns import columns_by_phase
 from study.comparisons import predictors_of
-from study.plan import Cell, Draw, Plan
+from study.memory import check_alone
+from study.plan import Block, Cell, Draw, Plan
 from study.storage import Location, exists, read_bytes, write_bytes
 from study.threads import threads
 from study.trial import phase_data, starts_of
@@ -40,6 +41,7 @@ def costs_of(frame: pd.DataFrame, plan: Plan | None, out: Location) -> dict[str,
     cells = [cell for cell in (plan.cells if plan is not None else ()) if isinstance(cell, Cell)]
     if not cells:
         return {}
+    check_alone(Block(cells[0], cells[0].draws[:1]))  # one network is drawn, and measured where its costs are not known
     computations, step = computations_of(cells[0], cells[0].draws[0])
     computations = {name: work for name, work in computations.items() if name in wanted}
     kept = _kept(out)

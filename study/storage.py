@@ -173,8 +173,12 @@ def _put(where: Remote, data: bytes | memoryview) -> None:
 
 
 _KINDS = {
-    stat.S_IFIFO: "a pipe", stat.S_IFDIR: "a folder", stat.S_IFCHR: "a device", stat.S_IFBLK: "a device", stat.S_IFSOCK: "a socket"
-}  # fmt: skip
+    stat.S_IFIFO: "a pipe",
+    stat.S_IFDIR: "a folder",
+    stat.S_IFSOCK: "a socket",
+    stat.S_IFCHR: "a device",
+    stat.S_IFBLK: "a device",
+}
 
 
 def not_regular(mode: int) -> str | None:

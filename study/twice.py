@@ -23,9 +23,7 @@ def listing(names: Iterable[object]) -> str:
     return ", ".join(texts[:MOST_NAMED]) + (f" and {len(texts) - MOST_NAMED:,} more" if len(texts) > MOST_NAMED else "")
 
 
-def once(
-    frame: pd.DataFrame, sources: NDArray[np.int64], places: Sequence[Location]
-) -> tuple[pd.DataFrame, list[str]]:
+def once(frame: pd.DataFrame, sources: NDArray[np.int64], places: Sequence[Location]) -> tuple[pd.DataFrame, list[str]]:
     """Rows without those that an earlier file has, and a sentence for every two files that share some.
 
     Args:
@@ -51,7 +49,7 @@ def once(
             raise Refused(f"{places[files[0]]}: {what}")
         if column := _difference(frame, before, int(place)):
             one, other = (places[file] for file in files)
-            raise Refused(f"{one} and {other}: {what}, with different values of {column}; remove the file that is not the study's")
+            raise Refused(f"{one} and {other}: {what}, with different values of {column}; remove one of the two")
         both[files] = both.get(files, 0) + 1
     notes = [
         f"{places[one]} and {places[other]} hold {count:,} network(s) twice with equal values; each counts once."

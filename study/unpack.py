@@ -73,8 +73,9 @@ EXPECTED: dict[tuple[str, ...], tuple[Kind, str]] = {
 SETTINGS = ("structure_records", "structure_estimators")  # begin like what is measured
 
 
-def problem_of(schema: pa.Schema, metadata: pq.FileMetaData, budget: float) -> str | None:
-    """Why the rows of a file cannot be used, in words; None where its schema and the sizes that it states allow it."""
+def problem_of(schema: pa.Schema, metadata: pq.FileMetaData, columns: Sequence[str] | None, budget: float) -> str | None:
+    """Why the rows of a file cannot be used, in words; None where its schema and the sizes that it states of the columns that
+    are read allow it."""
     twice = sorted({name for name in schema.names if schema.names.count(name) > 1}) if len(schema) < 100_000 else ["too many"]
     if twice:
         return f"has the column {twice[0]} more than once"
@@ -85,10 +86,14 @@ def problem_of(schema: pa.Schema, metadata: pq.FileMetaData, budget: float) -> s
             if meant and not right(field.type):
                 return f"column {field.name} must hold {what}, not {field.type}"
     groups = [metadata.row_group(i) for i in range(metadata.num_row_groups)]
-    values = sum(max(group.column(c).num_values, 0) for group in groups for c in range(group.num_columns))
+    chunks = [group.column(c) for group in groups for c in range(group.num_columns)]
+    if columns is not None:
+        chunks = [chunk for chunk in chunks if chunk.path_in_schema.split(".")[0] in columns]
+    values = sum(max(chunk.num_values, 0) for chunk in chunks)
     rows = max(metadata.num_rows, sum(max(group.num_rows, 0) for group in groups))
-    size = 8 * values + rows * max(len(schema), 1) * BYTES_PER_VALUE
-    if max(size, sum(max(group.total_byte_size, 0) for group in groups)) > budget:
+    width = len(schema) if columns is None else sum(name in columns for name in schema.names)
+    size = 8 * values + rows * max(width, 1) * BYTES_PER_VALUE
+    if max(size, sum(max(chunk.total_uncompressed_size, 0) for chunk in chunks)) > budget:
         return f"has {rows:,} rows of {values:,} values, {TOO_MANY}"
     return None
 
@@ -120,11 +125,13 @@ def unpack(
     """
     if broken(data):
         raise Unusable("is damaged: what it holds is not what was written")
-    schema = pq.read_schema(pa.BufferReader(data))
+    first = pq.ParquetFile(pa.BufferReader(data))
+    schema = first.schema_arrow
     # Text is read as a dictionary, so that what is repeated a million times takes room once until it has been counted.
     texts = [field.name for field in schema if _words(field.type)]
-    file = pq.ParquetFile(pa.BufferReader(data), read_dictionary=texts, page_checksum_verification=True)
-    if problem := problem_of(schema, file.metadata, budget):
+    checked = {"metadata": first.metadata, "read_dictionary": texts, "page_checksum_verification": True}
+    file = pq.ParquetFile(pa.BufferReader(data), **checked)
+    if problem := problem_of(schema, file.metadata, columns, budget):
         raise Unusable(problem)
     if missing := sorted(set(needed) - set(schema.names)):
         raise Unusable(f"has no column {' or '.join(missing)}")
