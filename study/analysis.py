@@ -15,7 +15,8 @@ import numpy as np
 import pandas as pd
 from scipy.stats import false_discovery_control
 
-from study.comparisons import FAITHFUL_ESTIMATOR, OUTCOMES, Comparison, comparisons_of, predictors_of
+from study.columns import OUTCOMES, phases_of
+from study.comparisons import FAITHFUL_ESTIMATOR, Comparison, comparisons_of, predictors_of
 from study.contrasts import Contrast
 from study.maps import maps
 from study.over_time import over_time
@@ -159,8 +160,10 @@ def analyse(
         one entry per cell, phase, outcome and predictor.
     """
     comparisons = comparisons_of(frame, contrasts)
-    alone = [] if comparisons else cells_alone(frame)  # nothing is compared: what seeds say within cells
+    alone = [] if contrasts else cells_alone(frame)  # nothing is compared: what seeds say within cells
     outcomes = [outcome for outcome in OUTCOMES if any(c.outcome == outcome for c in comparisons or alone)]
+    if not outcomes:  # rows of predictors without a silhouette: only the ranking speaks of them
+        outcomes = [outcome for outcome in OUTCOMES if any(f"loss_{phase}_{outcome}" in frame for phase in phases_of(frame))]
     primary_key = (primary.contrast, primary.phase, primary.outcome, f"silhouette_{primary.estimator}") if primary else None
     joint = _joint_permutation(comparisons or alone, np.unique(frame["seed"]), permutation_count, primary_key)
     results: list[dict[str, Any]] = []
@@ -195,7 +198,7 @@ def analyse(
         "results": results,
         "within": within_entries(alone, joint, resamples),
         "over_time": over_time(frame, contrasts, resamples),
-        "ranking": ranking(frame, contrasts, leading, costs, permutation_count=permutation_count) if comparisons else None,
+        "ranking": ranking(frame, contrasts, leading, costs, permutation_count=permutation_count) if contrasts else None,
         "maps": maps(frame, leading, resamples, permutation_count),
     }
 

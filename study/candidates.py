@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from study.comparisons import phases_of, predictors_of
+from study.columns import columns_by_phase, phases_of
+from study.comparisons import predictors_of
 
 T_ZERO, EARLY, CONDITION = "t = 0", "early training", "condition"
 SHARES = (1, 3, 10, 30)  # per cent of a phase's own steps
@@ -39,17 +40,6 @@ class Candidate:
 def has_predictors(frame: pd.DataFrame) -> bool:
     """Whether rows hold predictors to rank."""
     return any(columns_by_phase(frame, "predictor").values())
-
-
-def columns_by_phase(frame: pd.DataFrame, prefix: str) -> dict[str, dict[str, str]]:
-    """Columns <prefix>_<phase>_<name> as phase -> name -> column; the longest phase that fits is the column's."""
-    phases = sorted(phases_of(frame), key=len, reverse=True)
-    found: dict[str, dict[str, str]] = {phase: {} for phase in phases_of(frame)}
-    for column in map(str, frame.columns):
-        phase = next((phase for phase in phases if column.startswith(f"{prefix}_{phase}_")), None)
-        if phase is not None:
-            found[phase][column.removeprefix(f"{prefix}_{phase}_")] = column
-    return found
 
 
 def t_zero_columns(frame: pd.DataFrame, phase: str) -> dict[str, str]:

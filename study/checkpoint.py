@@ -13,7 +13,6 @@ import io
 import json
 import re
 import time
-import zipfile
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, replace
 from typing import Any
@@ -23,6 +22,7 @@ import torch
 
 from pntk.network import WEIGHT_NAMES, Networks
 from pntk.training.bookmarks import Bookmark, Bookmarks
+from study.foreign import memory_for_rows, read_arrays
 from study.plan import Block
 from study.rows import file_of
 from study.storage import Location, files, read_bytes, remove, write_bytes
@@ -75,10 +75,11 @@ class Checkpoint:
         """
         self._bias = bias
         try:
-            with np.load(io.BytesIO(read_bytes(self.where)), allow_pickle=False) as arrays:
-                if str(arrays["key"]) == self.key:
-                    self._take(json.loads(str(arrays["plain"])), arrays)
-        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+            most = memory_for_rows()
+            arrays = read_arrays(read_bytes(self.where, most=int(min(most, 2**62))), most)
+            if str(arrays["key"]) == self.key:
+                self._take(json.loads(str(arrays["plain"])), arrays)
+        except (OSError, ValueError, TypeError, LookupError, AttributeError, RecursionError):
             self.measured, self.marks, self.watched = [], {}, ({}, {})
         return self
 

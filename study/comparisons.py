@@ -8,11 +8,13 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from study.columns import OUTCOMES, phases_of
 from study.contrasts import Contrast
 from study.statistics.pairs import Pairs, joined, pairs_of
 
+__all__ = ["OUTCOMES", "phases_of"]  # also found here
+
 FAITHFUL_ESTIMATOR = "eig"
-OUTCOMES = ("test", "unseen")
 
 
 @dataclass(frozen=True)
@@ -39,17 +41,6 @@ def contrasts_of_rows(frame: pd.DataFrame) -> tuple[Contrast, ...]:
         for first, second in itertools.combinations(sorted(keys), 2)
         if keys[first] & keys[second]
     )
-
-
-def phases_of(frame: pd.DataFrame) -> list[str]:
-    """Phases in the order of the columns: every x with a column loss_x_test or loss_x_unseen."""
-    found = [
-        name.removeprefix("loss_").removesuffix(f"_{outcome}")
-        for name in frame.columns
-        for outcome in OUTCOMES
-        if name.startswith("loss_") and name.endswith(f"_{outcome}")
-    ]
-    return list(dict.fromkeys(found))
 
 
 def predictors_of(frame: pd.DataFrame) -> list[str]:

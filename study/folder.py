@@ -5,11 +5,23 @@ from __future__ import annotations
 import json
 import os
 import re
+import stat
 from pathlib import Path
 from typing import Any
 
 from study.plan import Plan, planned
-from study.storage import FIRST_SECONDS, Location, StorageError, entries, exists, files, read_bytes, regular, write_bytes
+from study.storage import (
+    FIRST_SECONDS,
+    Location,
+    StorageError,
+    entries,
+    exists,
+    files,
+    not_regular,
+    read_bytes,
+    regular,
+    write_bytes,
+)
 from study.sweep import Sweep, SweepError, plain_line
 from study.sweep_file import parse_sweep, read_text
 
@@ -127,16 +139,31 @@ def linear_part(out: Location) -> Location | None:
 
 
 def check_links(out: Path) -> None:
-    """Refuse a folder, perhaps someone else's, in which a link would lead a write or a read out of it.
+    """Refuse a folder, perhaps someone else's, in which a link would lead a write or a read out of it, or in which a file
+    that we read or write is none: a pipe that never ends, a device, a folder of that name.
 
     Raises:
-        SweepError: names the link. `out` itself may be one, and so may `wandb`, which a user may keep elsewhere.
+        SweepError: names it. `out` itself may be a link, and so may `wandb`, which a user may keep elsewhere.
     """
     home = out.resolve()
     inside = [*out.glob("*"), *(out / "rows").rglob("*"), *(out / "figures").rglob("*")]
     for path in inside:
         if path.name != "wandb" and path.is_symlink() and not path.resolve().is_relative_to(home):
             raise SweepError(f"{path}: is a link out of the folder; copy what it points to, or remove it")
+        if path.name != "wandb" and (what := _no_file(path)):
+            raise SweepError(f"{path}: is {what}, and only regular files are read and written; remove it")
+
+
+FILE_ENDINGS = {".json", ".parquet", ".npz", ".md", ".csv", ".html", ".png", ".svg", ".pdf", ".journal", ".log"}
+
+
+def _no_file(path: Path) -> str | None:
+    """What a path is that should be a file; None where all is well."""
+    try:
+        mode = path.stat().st_mode
+    except OSError:  # a link to nowhere, or gone by now
+        return None
+    return None if stat.S_ISDIR(mode) and path.suffix not in FILE_ENDINGS else not_regular(mode)
 
 
 def check_file(path: Path, option: str, begins: bytes) -> None:
@@ -150,10 +177,10 @@ def check_file(path: Path, option: str, begins: bytes) -> None:
     """
     if not path.name or path.is_dir():
         raise SweepError(f"{option} {path}: must name a file")
+    if what := _no_file(path):
+        raise SweepError(f"{option} {path}: is {what}, and only regular files are written over")
     if not path.parent.is_dir():
         raise SweepError(f"{option} {path}: the folder {path.parent} does not exist")
-    if not regular(path):
-        raise SweepError(f"{option} {path}: must name a file, no device, FIFO or socket")
     if not os.access(path.parent, os.W_OK | os.X_OK):
         raise SweepError(f"{option} {path}: the folder {path.parent} cannot be written to (Permission denied)")
     try:
@@ -178,7 +205,7 @@ def stored_sweep(out: Location) -> Sweep:
         if isinstance(path, Path):
             raw = json.loads(read_text(path, LARGEST_STORED))
         else:
-            raw = json.loads(read_bytes(path, FIRST_SECONDS).decode())
+            raw = json.loads(read_bytes(path, FIRST_SECONDS, LARGEST_STORED).decode())
     except StorageError as error:
         raise SweepError(str(error)) from None
     except RecursionError:

@@ -10,7 +10,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Mapping
 
 import numpy as np
@@ -19,8 +18,8 @@ import pyarrow as pa
 
 from study.during import Kept
 from study.plan import Draw
-from study.rows import write_table
-from study.storage import Location, read_bytes
+from study.rows import RowsError, read_table, write_table
+from study.storage import Location
 
 
 def file_of(out: Location, cell: str, draw: Draw, what: str) -> Location:
@@ -64,13 +63,30 @@ def read_activity(out: Location, cell: str, draw: Draw, phase: str, kind: str) -
 
     With several cycles the step at which a turn ends comes twice: the next turn begins there, after the other phases.
     """
-    source = io.BytesIO(read_bytes(file_of(out, cell, draw, "activity")))
-    frame = pd.read_parquet(source, filters=[("phase", "==", phase), ("kind", "==", kind)])
-    activity, groups = np.stack(frame["activity"].tolist()), frame["group"].nunique()
+    file = file_of(out, cell, draw, "activity")
+    table = read_table(file, ("phase", "step", "kind", "group", "activity"))
+    frame = table.to_pandas()
+    frame = frame[(frame["phase"] == phase) & (frame["kind"] == kind)]
+    activity, groups = _stacked(frame, "activity", file), frame["group"].nunique()
+    if len(activity) % groups:
+        raise RowsError(f"{file}: must have every group at every step")
     return frame["step"].to_numpy()[::groups], activity.reshape(-1, groups, activity.shape[1])
 
 
 def read_vectors(out: Location, cell: str, draw: Draw) -> dict[str, np.ndarray]:
     """`pattern` (M,), and every estimator's features (M, R)."""
-    frame = pd.read_parquet(io.BytesIO(read_bytes(file_of(out, cell, draw, "vectors"))))
-    return {str(name): np.stack(frame[name].tolist()) for name in frame.columns}
+    file = file_of(out, cell, draw, "vectors")
+    frame = read_table(file, ("pattern",)).to_pandas()
+    return {str(name): _stacked(frame, str(name), file) for name in frame.columns}
+
+
+def _stacked(frame: pd.DataFrame, name: str, file: Location) -> np.ndarray:
+    """A column as one array.
+
+    Raises:
+        RowsError: it has no rows, or lists of different lengths.
+    """
+    try:
+        return np.stack(frame[name].tolist())
+    except (TypeError, ValueError):
+        raise RowsError(f"{file}: column {name} must have rows, and lists of one length") from None

@@ -72,16 +72,18 @@ def _linear(block: Block[LinearCell]) -> dict[str, float]:
     }
 
 
-def check_block(block: Block[Any], available: float, where: str) -> None:
+def check_block(block: Block[Any], available: float, where: str, more: float = 0.0) -> None:
     """Refuse a block that cannot fit.
 
     Args:
-        available: bytes that one trial may take.
+        available: bytes that one trial may take. more: bytes that grow with the patterns, beside what training takes.
 
     Raises:
         SweepError: names the cell, what it needs, and the setting that takes most of it.
     """
     parts = parts_of(block)
+    if more:
+        parts["train_patterns"] += more
     needed = sum(parts.values()) + WORKER
     if needed > available:
         setting = max(parts, key=lambda name: parts[name])
@@ -91,6 +93,20 @@ def check_block(block: Block[Any], available: float, where: str) -> None:
             f"cells.{block.cell.name}: a trial needs about {_size(needed)} of memory, {where}; most of it is for {setting} = "
             f"{value}: make that smaller"
         )
+
+
+def check_alone(block: Block[Any], at_once: int = 1, more: float = 0.0) -> None:
+    """Refuse a block, such as a single network that is trained or measured again, that cannot fit into this machine.
+
+    Args:
+        at_once: how many of its like. more: as for `check_block`.
+
+    Raises:
+        SweepError: names the cell.
+    """
+    available = SHARE * machine_memory() / at_once
+    where = f"{_size(available)} are there" + (f" for each of {at_once} at once" if at_once > 1 else "")
+    check_block(block, available, where, more)
 
 
 def check_memory(plan: Plan, workers: int, available: float | None = None) -> None:

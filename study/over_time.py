@@ -7,7 +7,6 @@ that is not defined at some step, or with a diverged network, is left out of the
 from __future__ import annotations
 
 import itertools
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from typing import Any
@@ -16,7 +15,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from study.comparisons import OUTCOMES, phases_of
+from study.columns import OUTCOMES, measured_phases, phases_of, structure_by_phase
 from study.contrasts import Contrast
 from study.statistics.correlations import CORRELATIONS, centred, predictor_difference
 from study.statistics.differences import SIMULTANEOUS_DIFFERENCE, differences
@@ -35,18 +34,9 @@ STATISTICS = {
 }
 
 
-def measured_phases(frame: pd.DataFrame) -> list[str]:
-    """Phases with structure measured during training, in the order of the columns."""
-    found = (re.fullmatch(r"structure_(.+)_steps", str(name)) for name in frame.columns)
-    return [match[1] for match in found if match]
-
-
 def measures_of(frame: pd.DataFrame, phase: str) -> list[str]:
     """What was measured during a phase: silhouette_<estimator>, cka, cosine, ..."""
-    prefix = f"structure_{phase}_"
-    longer = tuple(f"structure_{other}_" for other in measured_phases(frame) if other.startswith(f"{phase}_"))
-    names = [name for name in frame.columns if name.startswith(prefix) and not (longer and name.startswith(longer))]
-    return [name.removeprefix(prefix) for name in names if name != f"{prefix}steps"]
+    return [name for name in structure_by_phase(frame)[phase] if name != "steps"]
 
 
 def over_time(frame: pd.DataFrame, contrasts: Sequence[Contrast], resamples: int = RESAMPLES) -> dict[str, Any] | None:

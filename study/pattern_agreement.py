@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from study.candidates import columns_by_phase
+from study.columns import columns_by_phase
 from study.statistics.intervals import FEWEST_PAIRS, METHOD, bca, resampling
 from study.statistics.simultaneous import RESAMPLES
 

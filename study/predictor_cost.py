@@ -17,9 +17,10 @@ from pntk.predictors.case import Case
 from pntk.predictors.registry import PREDICTORS
 from pntk.structure.silhouette import Clustering, silhouettes
 from pntk.training.descent import descend
-from study.candidates import columns_by_phase
+from study.columns import columns_by_phase
 from study.comparisons import predictors_of
-from study.plan import Cell, Draw, Plan
+from study.memory import check_alone
+from study.plan import Block, Cell, Draw, Plan
 from study.storage import Location, exists, read_bytes, write_bytes
 from study.threads import threads
 from study.trial import phase_data, starts_of
@@ -46,6 +47,7 @@ def costs_of(frame: pd.DataFrame, plan: Plan | None, out: Location) -> dict[str,
     like = _like_the_first(frame, cells) if cells else []
     if not like:
         return {}
+    check_alone(Block(cells[0], cells[0].draws[:1]))  # one network is drawn, and measured where its costs are not known
     computations, step = computations_of(cells[0], cells[0].draws[0])
     computations = {name: work for name, work in computations.items() if name in wanted}
     kept = _kept(out)

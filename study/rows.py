@@ -9,17 +9,22 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
-import pyarrow.parquet as pq
 
-from study.foreign import UNREADABLE, problem_of
+from study.columns import CURVE, LOSS, structure_by_phase
+from study.foreign import Refused, memory_for_rows, read_parquet
 from study.plan import Block, Draw
-from study.storage import Location, files, read_bytes, write_bytes
+from study.seal import sealed
+from study.storage import Location, StorageError, files, read_bytes, write_bytes
 from study.sweep import plain_line
+from study.twice import listing, once
+from study.unpack import TOO_MANY, UNREADABLE
 
 READERS = 16  # files read at once from object storage, where each costs a round trip
 
@@ -52,44 +57,68 @@ def write_rows(out: Location, block: Block[Any], rows: Sequence[dict[str, Any]])
 
 def write_table(where: Location, table: pa.Table) -> Location:
     """Write a Parquet file, whole or not at all, over one that may be there."""
-    sink = pa.BufferOutputStream()
-    pq.write_table(table, sink, compression="zstd")
-    write_bytes(where, memoryview(sink.getvalue()))
+    write_bytes(where, sealed(table))
     return where
 
 
-def _table(where: Location, columns: Sequence[str] | None) -> pa.Table:
-    """One file's rows, those columns that it has.
+@dataclass(frozen=True)
+class Part:
+    """One file's rows, and names of its columns that were left unread."""
+
+    where: Location
+    table: pa.Table
+    unread: tuple[str, ...]
+
+
+class _Budget:
+    """Bytes that rows may still take, counted over all files of a folder."""
+
+    def __init__(self) -> None:
+        self.left = memory_for_rows()
+
+    def read(self, where: Location, columns: Sequence[str] | None, needed: Sequence[str]) -> Part:
+        """One file's rows, those columns that it has.
+
+        Raises:
+            RowsError: it cannot be read, has no key, or is too large beside those before it.
+        """
+        try:
+            data = read_bytes(where, most=int(min(self.left, 2**62)))
+            table, unread, size = read_parquet(data, columns, needed, self.left)
+        except Refused as why:
+            raise RowsError(f"{where}: {why}") from None
+        except StorageError as error:
+            raise RowsError(str(error)) from None
+        except OSError as error:
+            raise RowsError(f"{where}: cannot be read ({error.strerror or error})") from None
+        self.left -= size
+        if self.left < 0:  # several were read at once
+            raise RowsError(f"{where}: has {len(table):,} rows, {TOO_MANY}")
+        return Part(where, table, tuple(unread))
+
+
+def read_table(where: Location, needed: Sequence[str] = ()) -> pa.Table:
+    """A Parquet file by itself, such as one of those that are kept.
 
     Raises:
-        RowsError: it cannot be read, or has no key.
+        RowsError: it is not there, cannot be read, lacks a column that is needed, or is too large.
     """
-    try:
-        file = pq.ParquetFile(where if isinstance(where, Path) else pa.BufferReader(read_bytes(where)))
-        names = file.schema_arrow.names
-        if problem := problem_of(file):
-            raise RowsError(f"{where}: {problem}")
-        table = file.read(columns=None if columns is None else [name for name in columns if name in names])
-        table.validate(full=True)  # text that is no text, lists that point outside their file
-    except RowsError:
-        raise
-    except UNREADABLE as error:
-        raise RowsError(f"{where}: not a readable Parquet file ({error})") from None
-    if missing := {"cell", "seed"} - set(names):
-        raise RowsError(f"{where}: has no column {' or '.join(sorted(missing))}")
-    return table.replace_schema_metadata(None)  # such as an index that pandas would restore
+    return _Budget().read(where, None, needed).table
 
 
-def _tables(out: Location, columns: Sequence[str] | None, cell: str | None) -> list[pa.Table]:
-    found = files(out / "rows" if cell is None else out / "rows" / cell, ".parquet")
+def _parts(out: Location, columns: Sequence[str] | None, cell: str | None) -> list[Part]:
+    found, budget = files(out / "rows" if cell is None else out / "rows" / cell, ".parquet"), _Budget()
     if isinstance(out, Path):
-        return [_table(where, columns) for where in found]
+        return [budget.read(where, columns, ("cell", "seed")) for where in found]
     with ThreadPoolExecutor(READERS) as pool:
-        return list(pool.map(lambda where: _table(where, columns), found))
+        return list(pool.map(lambda where: budget.read(where, columns, ("cell", "seed")), found))
 
 
 def read_rows(out: Location, columns: Sequence[str] | None = None, cell: str | None = None) -> pd.DataFrame:
     """All rows of a folder, sorted by cell, seed and data seed; rows made elsewhere need only `cell` and `seed`.
+
+    A network that two files hold with equal values is read once. `frame.attrs["notes"]` has a sentence for every such thing
+    that a reader should know.
 
     Args:
         columns: only these, where a file has them.
@@ -98,30 +127,37 @@ def read_rows(out: Location, columns: Sequence[str] | None = None, cell: str | N
     Raises:
         RowsError: no rows, an unreadable file, a missing key column, or a network that occurs twice.
     """
-    tables = _tables(out, columns, cell)
-    if not tables:
+    parts = _parts(out, columns, cell)
+    if not parts:
         raise RowsError(f"{out}: has no rows (expected Parquet files in {out / 'rows'})")
     try:
-        frame = pa.concat_tables(tables, promote_options="permissive").to_pandas()
+        frame = pa.concat_tables([part.table for part in parts], promote_options="permissive").to_pandas()
     except UNREADABLE as error:
         raise RowsError(f"{out}: its files disagree ({error})") from None
-    frame = _checked(frame, out)
-    twice = frame[frame.duplicated(["cell", "seed", "data_seed"])]
-    if len(twice):
-        first = twice.iloc[0]
-        raise RowsError(f"{out}: cell {first['cell']!r} has seed {first['seed']} twice")
-    return frame.sort_values(["cell", "seed", "data_seed"], ignore_index=True)
+    sources = np.repeat(np.arange(len(parts)), [len(part.table) for part in parts])
+    try:
+        frame, notes = once(_checked(frame, out), sources, [part.where for part in parts])
+    except Refused as why:
+        raise RowsError(str(why)) from None
+    if unread := dict.fromkeys(name for part in parts for name in part.unread):
+        notes.append(f"Columns not read, of a kind that nothing is made of: {listing(unread)}.")
+    frame = frame.sort_values(["cell", "seed", "data_seed"], ignore_index=True)
+    frame.attrs["notes"] = tuple(notes)
+    return frame
 
 
 def _checked(frame: pd.DataFrame, out: Location) -> pd.DataFrame:
-    """Keys and numbers in the types that everything relies on.
+    """Keys and numbers in the types that everything relies on; a network whose loss is infinite has diverged.
 
     Raises:
-        RowsError: a key that is missing or no whole number, or a column of numbers that holds something else.
+        RowsError: a key that is missing or no whole number, a column of numbers that holds something else, or a curve that
+            is not as long as its steps.
     """
     if frame[["cell", "seed"]].isna().any(axis=None):
         raise RowsError(f"{out}: a row has no cell or no seed")
     frame["cell"] = frame["cell"].astype(str)
+    if "data_seed" not in frame or frame["data_seed"].isna().any():
+        frame.attrs["data_unknown"] = True  # whether seeds share data, see `study.statistics.variance`
     frame["data_seed"] = frame["data_seed"].fillna(frame["seed"]) if "data_seed" in frame else frame["seed"]
     for name in ("seed", "data_seed"):
         try:
@@ -136,7 +172,29 @@ def _checked(frame: pd.DataFrame, out: Location) -> pd.DataFrame:
             numeric = pd.api.types.is_bool_dtype if name == "diverged" else pd.api.types.is_numeric_dtype
             if not numeric(frame[name].dropna().infer_objects()):
                 raise RowsError(f"{out}: column {name} must hold {'true or false' if name == 'diverged' else 'numbers'}")
+    _check_lists(frame, out)
+    losses = [name for name in frame.columns if LOSS.fullmatch(name)]
+    infinite = np.isinf(frame[losses].to_numpy(dtype=np.float64, na_value=np.nan)).any(axis=1)
+    if infinite.any():
+        known = frame["diverged"].astype("boolean").fillna(False).to_numpy(dtype=bool) if "diverged" in frame else False
+        frame["diverged"] = infinite | known
     return frame
+
+
+def _check_lists(frame: pd.DataFrame, out: Location) -> None:
+    """Raises RowsError: a curve, or what was measured during training, has not as many values as its steps in some row."""
+    parts = [(f"curve_{m[1]}_steps", m[0]) for m in map(CURVE.fullmatch, frame.columns) if m and m[2] != "steps"]
+    measured = structure_by_phase(frame)
+    parts += [(found["steps"], column) for found in measured.values() for name, column in found.items() if name != "steps"]
+    for steps, column in parts:
+        if steps in frame:
+            counts = [frame[name].map(_count).to_numpy() for name in (steps, column)]
+            if (counts[1] >= 0).any() and (counts[0] != counts[1])[counts[1] >= 0].any():
+                raise RowsError(f"{out}: column {column} must have as many values as {steps} in every row")
+
+
+def _count(value: Any) -> int:
+    return len(value) if isinstance(value, (list, np.ndarray)) else -1
 
 
 def finished(out: Location) -> set[tuple[str, Draw]]:

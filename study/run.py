@@ -17,6 +17,7 @@ from rich.console import Console
 
 from study import linear_trial
 from study.analysis import analyse
+from study.belonging import belonging, finished_of
 from study.candidates import has_predictors
 from study.checkpoint import clear
 from study.comparisons import contrasts_of_rows, phases_of, predictors_of
@@ -206,7 +207,7 @@ def _run(plan: Plan, out: Location, tracking: Tracking, address: str | None, con
     start = time.monotonic()
     outcome = launch(plan, out, tracking, provenance(), console, address, driver)
     _print_problem(outcome.tracking_problem, console)
-    done = len(finished(out))
+    done = len(finished_of(plan, out))
     for label, why in outcome.failed.items():
         console.print(f"failed: {label}: {why}", style="red", highlight=False, markup=False)
     if done < plan.networks:
@@ -227,10 +228,14 @@ def analysed(frame: pd.DataFrame, plan: Plan | None, out: Location) -> dict[str,
         RowsError: no column of a predictor or an outcome.
     """
     contrasts = plan.contrasts if plan is not None and plan.contrasts else contrasts_of_rows(frame)
-    if not predictors_of(frame) or not phases_of(frame):
-        raise RowsError(f"{out}: rows need a column silhouette_<estimator> and one of loss_<phase>_test, loss_<phase>_unseen")
+    if not phases_of(frame) or not (predictors_of(frame) or has_predictors(frame)):
+        raise RowsError(
+            f"{out}: rows need a column silhouette_<estimator> or predictor_<phase>_<name>, and one of loss_<phase>_test, "
+            "loss_<phase>_unseen"
+        )
     costs = costs_of(frame, plan, out) if has_predictors(frame) else {}
     found = analyse(frame, contrasts, plan.sweep.primary if plan is not None else None, costs=costs)
+    found["warnings"] += frame.attrs.get("notes", ())
     return found | {"interim": interim(frame, plan, out)}
 
 
@@ -245,7 +250,7 @@ def report(plan: Plan | None, out: Location, console: Console, tracked: Sweep | 
     """
     if isinstance(out, Path):
         check_links(out)
-    frame = read_rows(out)
+    frame = belonging(read_rows(out), plan, out)
     if isinstance(out, Path):
         begin(out, ANALYSIS)
         clean(out)
@@ -254,6 +259,8 @@ def report(plan: Plan | None, out: Location, console: Console, tracked: Sweep | 
 
         with as_folder(out) as folder:
             files = _below(folder, report_linear(frame, folder, console, {"interim": interim(frame, plan, out)}))
+            for note in frame.attrs["notes"]:
+                console.print(f"Warning: {note}", highlight=False, markup=False)
             problem = log_analysis(local_folder(out), folder, tracked)
         _end(out, files, console)
         _print_problem(problem, console)

@@ -21,7 +21,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import TypeVar
+from typing import BinaryIO, TypeVar
 from urllib.parse import unquote, urlsplit
 
 import pyarrow as pa
@@ -144,7 +144,7 @@ def patiently(work: Callable[[], T], where: Location, seconds: float | None = No
     while True:
         try:
             return work()
-        except FileNotFoundError:
+        except (FileNotFoundError, StorageError):
             raise
         except (OSError, pa.ArrowException) as error:
             passes = _passes(error)
@@ -192,11 +192,20 @@ def temporary_of(path: Path) -> Path:
     return path.with_name(f".{name}.{os.getpid()}-{uuid.uuid4().hex[:8]}.tmp")
 
 
+def check_output(path: Path) -> None:
+    """Refuse to put a file in the place of something that is none, such as a pipe, a device or a folder.
+
+    Raises:
+        StorageError: names it.
+    """
+    with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+        if what := not_regular(path.stat().st_mode):
+            raise StorageError(f"{path}: is {what}, and only regular files are written over; remove it or choose another place")
+
+
 def _write_local(path: Path, data: bytes | memoryview) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    if not regular(path):
-        kind = errno.EISDIR if path.is_dir() else errno.EINVAL
-        raise OSError(kind, "is a folder" if path.is_dir() else "is no regular file")
+    check_output(path)
     try:
         _replace(path, data)
     except FileNotFoundError:  # whoever clears up there may have taken the temporary file for a dead one's
@@ -222,14 +231,67 @@ def _put(where: Remote, data: bytes | memoryview) -> None:
         sink.write(data)
 
 
-def read_bytes(where: Location, seconds: float | None = None) -> bytes:
-    """Raises FileNotFoundError where there is nothing."""
+_KINDS = {
+    stat.S_IFIFO: "a pipe",
+    stat.S_IFDIR: "a folder",
+    stat.S_IFSOCK: "a socket",
+    stat.S_IFCHR: "a device",
+    stat.S_IFBLK: "a device",
+}
+
+
+def not_regular(mode: int) -> str | None:
+    """What something is that is no regular file, by its mode; None for a regular file."""
+    return None if stat.S_ISREG(mode) else _KINDS.get(stat.S_IFMT(mode), "no regular file")
+
+
+def open_regular(path: Path) -> BinaryIO:
+    """A regular file for reading; a pipe is not waited for, and a device is not read.
+
+    Raises:
+        StorageError: it is something else.
+        OSError: it is not there or cannot be opened.
+    """
+    try:
+        handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0))
+    except OSError as error:
+        if error.errno == errno.ENXIO:  # a socket, or a device without a driver
+            raise StorageError(f"{path}: is a socket or a device, and only regular files are read") from None
+        raise
+    if what := not_regular(os.fstat(handle).st_mode):
+        os.close(handle)
+        raise StorageError(f"{path}: is {what}, and only regular files are read")
+    return os.fdopen(handle, "rb")
+
+
+def read_bytes(where: Location, seconds: float | None = None, most: int | None = None) -> bytes:
+    """The contents of a file.
+
+    Args:
+        most: bytes that it may have.
+
+    Raises:
+        FileNotFoundError: there is nothing.
+        StorageError: it is no regular file, is larger, or cannot be reached.
+    """
+
+    def limited(size: int | None) -> None:
+        if most is not None and size is not None and size > most:
+            raise StorageError(f"{where}: is larger than {most:,} bytes, the most that it may have")
+
     if isinstance(where, Path):
-        return patiently(where.read_bytes, where, seconds)
+
+        def whole() -> bytes:
+            with open_regular(where) as source:
+                limited(os.fstat(source.fileno()).st_size)
+                return source.read()
+
+        return patiently(whole, where, seconds)
 
     def get() -> bytes:
         system, path = _at(where)
         with system.open_input_file(path) as source:
+            limited(source.size())
             return bytes(source.read())
 
     return patiently(get, where, seconds)
@@ -248,9 +310,11 @@ def exists(where: Location, seconds: float | None = None) -> bool:
 
 
 def files(folder: Location, suffix: str) -> list[Location]:
-    """All files below a folder with this ending, sorted; hidden ones, which were never finished, left out."""
+    """All files below a folder with this ending, sorted; hidden ones and those of hidden folders, such as an editor's copies
+    or what was never finished, left out."""
     if isinstance(folder, Path):
-        below: list[Location] = [path for path in sorted(folder.rglob(f"*{suffix}")) if not path.name.startswith(".")]
+        found = sorted(folder.rglob(f"*{suffix}"))
+        below: list[Location] = [p for p in found if not any(part.startswith(".") for part in p.relative_to(folder).parts)]
         return below
 
     def listed() -> list[list[str]]:
@@ -258,7 +322,11 @@ def files(folder: Location, suffix: str) -> list[Location]:
         found = system.get_file_info(fs.FileSelector(path, allow_not_found=True, recursive=True))
         return sorted(info.path[len(path) + 1 :].split("/") for info in found if info.type == fs.FileType.File)
 
-    return [replace(folder, parts=(*folder.parts, *parts)) for parts in patiently(listed, folder) if parts[-1].endswith(suffix)]
+    return [replace(folder, parts=(*folder.parts, *parts)) for parts in patiently(listed, folder) if _shown(parts, suffix)]
+
+
+def _shown(parts: list[str], suffix: str) -> bool:
+    return parts[-1].endswith(suffix) and not any(part.startswith(".") for part in parts)
 
 
 def entries(folder: Location) -> list[str]:

@@ -12,6 +12,7 @@ from pydantic_core import PydanticSerializationError
 
 from study.assignments import put
 from study.plain_yaml import read_yaml
+from study.storage import StorageError, open_regular
 from study.sweep import (
     AxisRange,
     Compute,
@@ -100,14 +101,16 @@ def read_text(path: Path, most: int = LARGEST_FILE) -> str:
     """A file's text.
 
     Raises:
-        SweepError: no such file, more than `most` bytes, or not UTF-8.
+        SweepError: no such file or no regular one, more than `most` bytes, or not UTF-8.
     """
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             data = file.read(most + 1)
         if len(data) > most:
             raise SweepError(f"{path}: is larger than {most:,} bytes, the most that it may have")
         return data.decode("utf-8")
+    except StorageError as error:
+        raise SweepError(str(error)) from None
     except (OSError, UnicodeDecodeError) as error:
         raise SweepError(f"{path}: cannot be read ({getattr(error, 'strerror', None) or 'not UTF-8 text'})") from None
 

@@ -8,14 +8,17 @@ from pathlib import Path
 from typing import Any
 
 from study.analysis import SCHEMA
+from study.belonging import belonging
 from study.figures.study import Study, leading_contrast
 from study.folder import FILE, linear_part, stored_plan
 from study.interim import interim
 from study.linear_analysis import analyse_linear, is_linear
 from study.rows import RowsError, read_rows
 from study.run import analysed
-from study.storage import Location
+from study.storage import Location, StorageError, read_bytes
 from study.sweep import SweepError
+
+LARGEST_ANALYSIS = 500_000_000  # bytes
 
 
 def read_studies(out: Location, contrast: str | None = None) -> Study:
@@ -38,7 +41,7 @@ def read_studies(out: Location, contrast: str | None = None) -> Study:
 def read_study(out: Location, contrast: str | None = None) -> Study:
     """A folder's rows, plan and analysis; what is stored of the analysis is used where it is as new as the rows."""
     plan = stored_plan(out)
-    frame = read_rows(out)
+    frame = belonging(read_rows(out), plan, out)
     if is_linear(frame):
         if contrast is not None:
             raise SweepError(f"--contrast {contrast}: {out} is a study of the linear network, which has no contrasts")
@@ -69,7 +72,9 @@ def _stored_analysis(out: Location) -> dict[str, Any] | None:
     if not path.exists() or any(source.stat().st_mtime > path.stat().st_mtime for source in sources):
         return None
     try:
-        analysis = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        analysis = json.loads(read_bytes(path, most=LARGEST_ANALYSIS))
+    except StorageError as error:
+        raise SweepError(str(error)) from None
+    except (OSError, ValueError, RecursionError):
         return None
     return analysis if isinstance(analysis, dict) and analysis.get("schema") == SCHEMA else None

@@ -40,12 +40,19 @@ DESIGNS = {
         "correlations are taken over seeds within each data set, then pooled: whether the measure tells good from bad "
         "weights given the data. Seeds are the independent units; the data sets are those of the sweep and no others."
     ),
+    "unknown": (
+        "The rows do not say which data each network was trained on (they have no data_seed), so it is not known whether seeds "
+        "share data. If every seed drew its own, correlations over seeds speak of fresh networks on fresh data; if all share "
+        "one data set, they tell good from bad initial weights for that data set alone."
+    ),
 }
 
 
 def design_of(frame: pd.DataFrame) -> str:
     """`per_seed`, `fixed`, `crossed`, `shared`, or `mixed` where cells differ in it, from the seeds in the rows. A cell of one
-    network could be of any, so it has no say beside others."""
+    network could be of any, so it has no say beside others. `unknown` where rows do not say which data they were made with."""
+    if frame.attrs.get("data_unknown"):
+        return "unknown"
     cells = [part for _, part in frame.groupby("cell")]
     designs = {_design_of_cell(part) for part in [c for c in cells if len(c) > 1] or cells}
     return designs.pop() if len(designs) == 1 else "mixed"

@@ -1,0 +1,213 @@
+"""The process that unpacks Parquet files of anyone, so that one which ends its reader ends this process and no other.
+
+Run by `study.foreign`, once for a process that reads rows: `python -m study.unpack BYTES`. It takes a request (a line of JSON
+and the bytes of a file) and answers with a line of JSON and a table as an Arrow stream, until its input ends. It imports
+nothing but Arrow, takes no more memory than it was told, and holds nothing that a file could be after.
+
+Columns that no study has use for (dates, nested tables, binary) are left unread and named.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any, BinaryIO
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+import pyarrow.types as kinds
+
+from study.seal import broken
+
+BYTES_PER_VALUE = 64  # of a number or short text as an object in a data frame
+BYTES_PER_LIST = 128
+SPARE = 512_000_000  # bytes beyond twice the budget: of what is packed, and of Arrow itself
+UNREADABLE = (OSError, pa.ArrowException, ValueError, TypeError, LookupError, OverflowError, MemoryError, NotImplementedError)
+Kind = Callable[[pa.DataType], bool]
+
+
+class Unusable(ValueError):
+    """Why a file cannot be used, in words."""
+
+
+def _is(*names: str) -> Kind:
+    """Whether a type is of one of these kinds, of those that this version of Arrow knows."""
+    known = [getattr(kinds, f"is_{name}") for name in names if hasattr(kinds, f"is_{name}")]
+    return lambda kind: any(one(kind) for one in known)
+
+
+_text = _is("string", "large_string", "string_view")
+_number = _is("integer", "floating", "null")
+_truth = _is("boolean", "null")
+_nested = _is("list", "large_list", "fixed_size_list", "list_view", "large_list_view")
+
+
+def _words(kind: pa.DataType) -> bool:
+    return _text(kind) or (kinds.is_dictionary(kind) and _text(kind.value_type))
+
+
+def _key(kind: pa.DataType) -> bool:
+    return _words(kind) or kinds.is_integer(kind) or kinds.is_null(kind)
+
+
+def _list(kind: pa.DataType) -> bool:
+    return kinds.is_null(kind) or (_nested(kind) and _number(kind.value_type))
+
+
+def _useful(kind: pa.DataType) -> bool:
+    return _words(kind) or _number(kind) or _truth(kind) or _list(kind)
+
+
+# Names or beginnings of names, what they must hold, and in which words to say so.
+EXPECTED: dict[tuple[str, ...], tuple[Kind, str]] = {
+    ("cell",): (_key, "text"),
+    ("seed", "data_seed"): (_number, "whole numbers"),
+    ("diverged",): (_truth, "true or false"),
+    ("silhouette_", "loss_", "score_", "predictor_", "agreement_"): (_number, "numbers"),
+    ("curve_", "repeat_", "array_", "structure_"): (_list, "lists of numbers"),
+}
+SETTINGS = ("structure_records", "structure_estimators")  # begin like what is measured
+
+
+def problem_of(schema: pa.Schema, metadata: pq.FileMetaData, columns: Sequence[str] | None, budget: float) -> str | None:
+    """Why the rows of a file cannot be used, in words; None where its schema and the sizes that it states of the columns that
+    are read allow it."""
+    twice = sorted({name for name in schema.names if schema.names.count(name) > 1}) if len(schema) < 100_000 else ["too many"]
+    if twice:
+        return f"has the column {twice[0]} more than once"
+    for field in schema:
+        for names, (right, what) in EXPECTED.items():
+            exact = not names[0].endswith("_")
+            meant = field.name in names if exact else field.name.startswith(names) and field.name not in SETTINGS
+            if meant and not right(field.type):
+                return f"column {field.name} must hold {what}, not {field.type}"
+    groups = [metadata.row_group(i) for i in range(metadata.num_row_groups)]
+    chunks = [group.column(c) for group in groups for c in range(group.num_columns)]
+    if columns is not None:
+        chunks = [chunk for chunk in chunks if chunk.path_in_schema.split(".")[0] in columns]
+    values = sum(max(chunk.num_values, 0) for chunk in chunks)
+    rows = max(metadata.num_rows, sum(max(group.num_rows, 0) for group in groups))
+    width = len(schema) if columns is None else sum(name in columns for name in schema.names)
+    size = 8 * values + rows * max(width, 1) * BYTES_PER_VALUE
+    if max(size, sum(max(chunk.total_uncompressed_size, 0) for chunk in chunks)) > budget:
+        return f"has {rows:,} rows of {values:,} values, {TOO_MANY}"
+    return None
+
+
+TOO_MANY = "too many for this machine's memory beside the files before it"
+
+
+def size_of(column: pa.ChunkedArray) -> int:
+    """Bytes that a column takes in a data frame, its text written out once for each row."""
+    size = column.nbytes + (BYTES_PER_LIST if _nested(column.type) else BYTES_PER_VALUE) * len(column)
+    if kinds.is_dictionary(column.type):
+        for chunk in column.chunks:
+            size += pc.sum(pc.binary_length(chunk.dictionary).take(chunk.indices)).as_py() or 0
+    return int(size)
+
+
+def unpack(
+    data: pa.Buffer, columns: Sequence[str] | None, needed: Sequence[str], budget: float
+) -> tuple[pa.Table, list[str], int]:
+    """A file's rows, those columns that it has and that are of use; names of the others; and the size of a frame of them.
+
+    Args:
+        columns: only these; None for all. needed: columns that it must have.
+        budget: bytes that the rows may take as a data frame.
+
+    Raises:
+        Unusable: damaged after it was written, of another kind than it should be, or too large.
+        UNREADABLE: whatever Arrow makes of it.
+    """
+    if broken(data):
+        raise Unusable("is damaged: what it holds is not what was written")
+    first = pq.ParquetFile(pa.BufferReader(data))
+    schema = first.schema_arrow
+    # Text is read as a dictionary, so that what is repeated a million times takes room once until it has been counted.
+    texts = [field.name for field in schema if _words(field.type)]
+    checked = {"metadata": first.metadata, "read_dictionary": texts, "page_checksum_verification": True}
+    file = pq.ParquetFile(pa.BufferReader(data), **checked)
+    if problem := problem_of(schema, file.metadata, columns, budget):
+        raise Unusable(problem)
+    if missing := sorted(set(needed) - set(schema.names)):
+        raise Unusable(f"has no column {' or '.join(missing)}")
+    names = [name for name in schema.names if columns is None or name in columns]
+    useful = [name for name in names if _useful(schema.field(name).type)]
+    size, parts = 0, []
+    for group in range(file.num_row_groups):
+        part = file.read_row_group(group, columns=useful, use_threads=False)
+        part.validate(full=True)  # text that is no text, lists that point outside their file
+        size += sum(size_of(column) for column in part.columns)
+        if size > budget:
+            raise Unusable(f"unpacks to more than {size:,} bytes, {TOO_MANY}")
+        parts.append(_plain(part))
+    table = pa.concat_tables(parts) if parts else _plain(file.schema_arrow.empty_table().select(useful))
+    return table.replace_schema_metadata(None), [name for name in names if name not in useful], size
+
+
+def _plain(table: pa.Table) -> pa.Table:
+    """Text as plain text and lists as plain lists, whatever way of holding them the file prefers."""
+    for place, field in enumerate(table.schema):
+        if _words(field.type) and not kinds.is_string(field.type):
+            table = table.set_column(place, field.name, _cast(table.column(place), pa.string()))
+        elif _nested(field.type) and not kinds.is_list(field.type):
+            table = table.set_column(place, field.name, _cast(table.column(place), pa.list_(field.type.value_type)))
+    return table
+
+
+def _cast(column: pa.ChunkedArray, kind: pa.DataType) -> pa.ChunkedArray:
+    if kinds.is_dictionary(column.type) and not kinds.is_string(column.type.value_type):
+        column = column.cast(column.type.value_type)
+    return column.cast(kind)
+
+
+def _limit(budget: float) -> None:
+    """No more memory than this from here on, no files of a crash, and no end by the keyboard of the one who reads."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        import resource
+
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+        with open("/proc/self/statm", encoding="ascii") as taken:  # noqa: PTH123
+            now = int(taken.read().split()[0]) * resource.getpagesize()
+        most = int(min(now + 2 * budget + SPARE, 2**62))
+        resource.setrlimit(resource.RLIMIT_AS, (most, most))
+    except (ImportError, OSError, ValueError):
+        pass  # a system that knows no limits; sizes are still counted before text is written out
+
+
+def _answer(request: dict[str, Any], data: pa.Buffer) -> tuple[dict[str, Any], memoryview]:
+    try:
+        table, unread, size = unpack(data, request["columns"], request["needed"], request["budget"])
+        sink = pa.BufferOutputStream()
+        with pa.ipc.new_stream(sink, table.schema) as stream:
+            stream.write_table(table)
+        packed = memoryview(sink.getvalue())
+        return {"bytes": len(packed), "unread": unread, "size": size}, packed
+    except Unusable as why:
+        return {"problem": str(why)}, memoryview(b"")
+    except MemoryError:  # also Arrow's
+        return {"problem": f"takes more memory to unpack than it may: {TOO_MANY}"}, memoryview(b"")
+    except UNREADABLE as error:
+        return {"problem": f"not a readable Parquet file ({str(error)[:1000]})"}, memoryview(b"")
+
+
+def serve(source: BinaryIO, sink: BinaryIO) -> None:
+    """Answer requests until there are no more."""
+    while line := source.readline():
+        request = json.loads(line)
+        header, packed = _answer(request, pa.py_buffer(source.read(request["bytes"])))
+        sink.write(json.dumps(header).encode() + b"\n")
+        sink.write(packed)
+        sink.flush()
+
+
+if __name__ == "__main__":
+    answers = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)  # so that nothing else that speaks can be taken for an answer
+    _limit(float(sys.argv[1]))
+    serve(sys.stdin.buffer, answers)
