@@ -51,7 +51,7 @@ def export(plan: Plan, out: Location, cell_name: str, seed: int, data_seed: int 
     cell = plan.cell(cell_name)
     draw = find_draw(cell, seed, data_seed)
     check_file(to, "--to")
-    with threads(plan.sweep.compute.cpus_per_trial):  # as in the study, so that losses agree to the last bit
+    with threads(1):  # as in the study, so that losses agree to the last bit
         result = run_block(Block(cell, (draw,)))
     arrays = arrays_of(result)
     temporary = to.with_name(f".{to.name}.{os.getpid()}.tmp")
