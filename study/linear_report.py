@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 from matplotlib.figure import Figure
@@ -40,20 +41,25 @@ FIGURES: dict[str, Callable[[pd.DataFrame, int], Figure]] = {
 }
 
 
-def report_linear(frame: pd.DataFrame, out: Path, console: Console) -> list[Path]:
+def report_linear(frame: pd.DataFrame, out: Path, console: Console, said: Mapping[str, Any]) -> list[Path]:
     """Analyse, print, and write analysis.json, .csv, .md and figures/*.
+
+    Args:
+        said: of the folder (`study.extension.remarks`).
 
     Returns:
         the files written.
     """
-    analysis = analyse_linear(frame)
+    analysis = analyse_linear(frame) | said
     tables = list(linear_sheets(analysis))
     for table in tables:
         print_sheet(console, table)
+    for line in said["remarks"]:
+        console.print(line, highlight=False, markup=False)
     as_json, as_csv, as_markdown = (out / f"analysis.{kind}" for kind in ("json", "csv", "md"))
     as_json.write_text(json.dumps(analysis, indent=1, allow_nan=False) + "\n", encoding="utf-8")
     pd.DataFrame(analysis["results"]).to_csv(as_csv, index=False)
-    as_markdown.write_text("\n".join(markdown(table) for table in tables), encoding="utf-8")
+    as_markdown.write_text("\n".join([*said["remarks"], *map(markdown, tables)]), encoding="utf-8")
     files = [as_json, as_csv, as_markdown]
     for cell in analysis["cells"]:
         if cell["seed"] is None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from itertools import pairwise
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -65,6 +65,12 @@ class LinearSettings(BaseModel):
     def learnable(self) -> int:
         """How many modes a bottleneck of this width can learn."""
         return min(self.hidden, len(self.singular_values))
+
+
+def values_in_rows(settings: LinearSettings) -> dict[str, Any]:
+    """Settings as every row has them: lists are text."""
+    found = settings.model_dump()
+    return found | {name: ",".join(map(number_text, found[name])) for name in ("singular_values", "marks")}
 
 
 class LinearCellSpec(LinearSettings):

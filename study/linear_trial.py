@@ -18,7 +18,7 @@ from pntk.linear import LinearData, LinearNetworks, Path, aligned, descend, draw
 from pntk.structure import modes
 from pntk.theory.modes import half_times, mode_rate, start_strengths, strengths
 from pntk.training.recorder import Curves
-from study.linear_settings import LinearSettings, number_text
+from study.linear_settings import LinearSettings, values_in_rows
 from study.plan import Block, LinearCell
 from study.work import work_of
 
@@ -215,9 +215,7 @@ def rows_of(result: LinearResult, sweep: str, provenance: Mapping[str, str]) -> 
     four places, `curve_linear_<reading>_value<r>` singular values in single precision. Arrays are matrices row by row.
     """
     settings, steps = result.block.cell.settings, result.curves[PHASE].steps
-    shared: dict[str, Any] = settings.model_dump()
-    for name in ("singular_values", "marks"):
-        shared[name] = ",".join(map(number_text, shared[name]))
+    shared = values_in_rows(settings)
     change = weight_change(result.path.networks, result.data)
     rows = []
     for i, draw in enumerate(result.block.draws):

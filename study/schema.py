@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from types import UnionType
 from typing import Any, Literal, Union, get_args, get_origin
 
@@ -10,6 +11,7 @@ from pydantic import BaseModel
 
 from pntk.predictors.registry import PREDICTORS
 from study.during import KERNEL_MEASURES
+from study.linear_settings import values_in_rows
 from study.linear_trial import curve_names, score_names
 from study.plan import Cell, LinearCell
 from study.provenance import COLUMNS
@@ -32,6 +34,16 @@ def columns(cell: Cell | LinearCell) -> list[Column]:
 def setting_columns(model: type[BaseModel]) -> list[Column]:
     """The columns of settings: lists are text, their parts with commas between."""
     return [(name, _kind_of(field.annotation)) for name, field in model.model_fields.items()]
+
+
+def setting_values(cell: Cell | LinearCell) -> dict[str, Any]:
+    """What every row of a cell says of its settings."""
+    if isinstance(cell, LinearCell):
+        return values_in_rows(cell.settings)
+    given = cell.settings.model_dump()
+    found = {name: ",".join(map(str, value)) if isinstance(value, tuple) else value for name, value in given.items()}
+    phases = json.dumps([vars(phase) for phase in cell.curriculum.phases])
+    return found | {"phases": phases, "cycles": cell.curriculum.cycles}
 
 
 def _kind_of(annotation: Any) -> pa.DataType:

@@ -5,7 +5,6 @@ The only place where `pntk` is called for a study.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -29,7 +28,7 @@ from study.checkpoint import Checkpoint
 from study.during import Kept, Observer, Structure
 from study.plan import Block, Cell, Draw
 from study.predicting import Errors, agreements, data_of, predict
-from study.schema import NUMBER, columns
+from study.schema import NUMBER, columns, setting_values
 from study.threads import device_name
 from study.work import measurement_work, training_work
 
@@ -254,13 +253,8 @@ def rows_of(result: BlockResult, sweep: str, provenance: Mapping[str, str]) -> l
     Every row has every number of `study.schema`, NaN where a network has none (such as how well predicted errors agree
     with those on unseen patterns, where training has seen them all).
     """
-    cell, settings = result.block.cell, result.block.cell.settings
-    shared: dict[str, Any] = {
-        name: ",".join(map(str, value)) if isinstance(value, tuple) else value for name, value in settings.model_dump().items()
-    }
-    shared["phases"] = json.dumps([vars(phase) for phase in cell.curriculum.phases])
-    shared["cycles"] = cell.curriculum.cycles
-    known = columns(cell)
+    cell = result.block.cell
+    shared, known = setting_values(cell), columns(cell)
     rows = []
     for i, draw in enumerate(result.block.draws):
         row: dict[str, Any] = {"sweep": sweep, "cell": cell.name, "seed": draw.seed, "data_seed": draw.data_seed}

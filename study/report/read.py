@@ -70,4 +70,5 @@ def _stored_analysis(out: Location) -> dict[str, Any] | None:
         analysis = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
-    return analysis if isinstance(analysis, dict) and analysis.get("schema") == SCHEMA else None
+    usable = isinstance(analysis, dict) and analysis.get("schema") == SCHEMA and not analysis.get("view")
+    return analysis if usable else None
