@@ -50,7 +50,7 @@ def report_linear(frame: pd.DataFrame, out: Path, console: Console, said: Mappin
     Returns:
         the files written.
     """
-    analysis = analyse_linear(frame) | said
+    analysis = analyse_linear(frame) | dict(said)
     tables = list(linear_sheets(analysis))
     for table in tables:
         print_sheet(console, table)
