@@ -343,3 +343,34 @@ def test_identities_survive_their_file() -> None:
         identity = identity_of(sweep)
         assert unpacked(json.loads(json.dumps(packed(identity)))) == identity
     assert runs([5, 3, 4, 9, 9, 0]) == [[0, 1], [3, 3], [9, 1]]
+
+
+def test_cells_of_a_grid_have_names_that_tell_their_values_apart() -> None:
+    close = {"init_scale": [0.1234567, 0.1234568, 10], "learning_rate": [0.01]}
+    plan = make_plan(parse_sweep(small(cells={}, contrasts={}, grid=close)))
+    names = {cell.name: getattr(cell.settings, "init_scale", None) for cell in plan.cells}
+    assert names == {f"init_scale={text},learning_rate=0.01": float(text) for text in ("0.1234567", "0.1234568", "10")}
+    alone = make_plan(parse_sweep(small(cells={}, contrasts={}, grid={"init_scale": [0.1234567, 1_000_000, 10]})))
+    assert [cell.name for cell in alone.cells] == ["init_scale=0.123457", "init_scale=1e+06", "init_scale=10"]  # as ever
+    held = {"learning_rate": [0.03], "settings": {"init_scale": 0.1234568}}
+    several = make_plan(parse_sweep(small(cells={}, contrasts={}, grid=[close | {"learning_rate": [0.01, 0.02]}, held])))
+    assert {"init_scale=0.1234568,learning_rate=0.02", "init_scale=0.1234568,learning_rate=0.03"} < {
+        cell.name for cell in several.cells
+    }
+    pairs = {"pair": {"axis": "learning_rate", "first": 0.01, "second": 0.02}}
+    along = make_plan(parse_sweep(small(cells={}, contrasts=pairs, grid=close | {"learning_rate": [0.01, 0.02]})))
+    assert [c.name for c in along.contrasts] == [f"pair[init_scale={text}]" for text in ("0.1234567", "0.1234568", "10")]
+
+
+@pytest.mark.parametrize(
+    ("space", "says"),
+    [
+        ([0.1234567, 0.1234568], "scan.space.init_scale: two choices do not differ in their first six digits"),
+        ({"low": 0.5, "high": 1.2345678}, "scan.space.init_scale: an end has more than six digits"),
+    ],
+    ids=["choices", "range"],
+)
+def test_points_of_a_scan_that_would_share_a_name_are_refused(space: Any, says: str) -> None:
+    raw = changed(SCAN, "scan/space", {"init_scale": space})
+    with pytest.raises(SweepError, match=says):
+        identity_of(parse_sweep(raw))
