@@ -7,8 +7,9 @@ import os
 import re
 import stat
 from pathlib import Path
-from typing import Any
 
+from study.extension import IDENTITY, Standing, standing_of
+from study.identity import identity_of
 from study.plan import Plan, planned
 from study.storage import (
     FIRST_SECONDS,
@@ -34,37 +35,43 @@ EMPTY = ("rows", "checkpoints", "kept", "figures", "wandb", "ray", "lost+found")
 _STARTED = re.compile(rf"\.({re.escape(FILE)}|{re.escape(LOCK)})\..+\.tmp")  # what a start was interrupted in writing
 
 
-def claim(out: Location, sweep: Sweep) -> None:
-    """Make the folder this sweep's, or check that it is.
+def claim(out: Location, study: Plan | Sweep) -> Standing:
+    """Make the folder this study's, or check that it is; with more seeds it grows, fewer leave it as it is.
+
+    Args:
+        study: its plan, or the sweep that makes one.
 
     Raises:
         SweepError: the folder holds another configuration (with the first difference), foreign rows, or cannot be made.
     """
-    check_claim(out, sweep)
+    standing = check_claim(out, study)
+    sweep = study.sweep if isinstance(study, Plan) else study
     try:
-        write_bytes(out / FILE, (sweep.model_dump_json(indent=1) + "\n").encode(), FIRST_SECONDS)
+        if standing.relation != "view":
+            text = (sweep.model_dump_json(indent=1) + "\n").encode()
+            write_bytes(out / FILE, text, FIRST_SECONDS)
+            write_bytes(out / IDENTITY, standing.stored(text), FIRST_SECONDS)
     except StorageError as error:
         raise SweepError(str(error)) from None
     except OSError as error:
         raise SweepError(f"{out}: cannot be used as --out ({error.strerror})") from None
+    return standing
 
 
-def check_claim(out: Location, sweep: Sweep) -> None:
-    """Refuse a folder that cannot be this sweep's, as `claim` does, without writing its sweep into it."""
+def check_claim(out: Location, study: Plan | Sweep) -> Standing:
+    """Refuse a folder that cannot be this study's, as `claim` does, without writing anything into it."""
     try:
         if isinstance(out, Path):
             out.mkdir(parents=True, exist_ok=True)
             check_links(out)
         if exists(out / FILE, FIRST_SECONDS):
-            there, here = stored_sweep(out).identity(), sweep.identity()
-            if there != here:
-                raise SweepError(f"{out}: holds another configuration ({_difference(there, here)}); choose another --out")
-        else:
-            check_new(out)
+            return standing_of(out, study)
+        check_new(out)
     except StorageError as error:
         raise SweepError(str(error)) from None
     except OSError as error:
         raise SweepError(f"{out}: cannot be used as --out ({error.strerror})") from None
+    return Standing("same", identity_of(study), ())
 
 
 def check_new(out: Location) -> None:
@@ -218,21 +225,3 @@ def stored_sweep(out: Location) -> Sweep:
 def stored_plan(out: Location) -> Plan | None:
     """The plan that a folder belongs to; None for rows made elsewhere."""
     return planned(stored_sweep(out), out) if exists(out / FILE) else None
-
-
-def _difference(there: Any, here: Any, path: str = "") -> str:
-    """The first place where two trees of plain data differ."""
-    if isinstance(there, dict) and isinstance(here, dict):
-        for key in [*there, *(key for key in here if key not in there)]:
-            if there.get(key) != here.get(key):
-                return _difference(there.get(key), here.get(key), f"{path}.{key}" if path else str(key))
-    if isinstance(there, list) and isinstance(here, list) and len(there) == len(here):
-        for number, (old, new) in enumerate(zip(there, here, strict=True)):
-            if old != new:
-                return _difference(old, new, f"{path}.{number}")
-    return f"{path}: {_short(there)} there, {_short(here)} here"
-
-
-def _short(value: Any) -> str:
-    text = "nothing" if value is None else json.dumps(value)
-    return text if len(text) <= 60 else text[:57] + "..."

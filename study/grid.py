@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from study.linear_settings import LinearCellSpec, LinearSettings
+from study.linear_settings import LinearCellSpec, LinearSettings, number_text
 from study.sweep import FIXED, CellSpec, Settings, Sweep, SweepError
 from study.sweep_file import one_line
 
@@ -61,20 +61,25 @@ class Naming:
     Attributes:
         always: axes of every grid, always named; others where they depart from the sweep's settings.
         usual: the value of the sweep's settings on every axis.
+        exact: axes on which six digits do not tell all values apart, so that theirs are named with all they have.
     """
 
     always: frozenset[str]
     usual: dict[str, Any]
+    exact: frozenset[str] = frozenset()
 
     def __call__(self, place: Mapping[str, Any]) -> str:
         """The name of a cell, for example `init_scale=10,curriculum=short`; "" where nothing departs."""
         shown = [axis for axis in self.usual if axis in place]
-        return grid_name({axis: place[axis] for axis in shown if axis in self.always or place[axis] != self.usual[axis]})
+        named = {axis: place[axis] for axis in shown if axis in self.always or place[axis] != self.usual[axis]}
+        return grid_name(named, self.exact)
 
 
-def grid_name(values: Mapping[str, Any]) -> str:
-    """Values of axes as a name."""
-    return ",".join(f"{axis}={value:g}" if isinstance(value, float) else f"{axis}={value}" for axis, value in values.items())
+def grid_name(values: Mapping[str, Any], exact: Collection[str] = ()) -> str:
+    """Values of axes as a name: floats with six digits, on an `exact` axis with all that they have."""
+    texts = {axis: f"{v:g}" if isinstance(v, float) and axis not in exact else v for axis, v in values.items()}
+    texts |= {axis: number_text(values[axis]) for axis in exact if isinstance(values.get(axis), float)}
+    return ",".join(f"{axis}={text}" for axis, text in texts.items())
 
 
 def grids_of(sweep: Sweep) -> list[Grid]:
@@ -113,7 +118,13 @@ def naming_of(sweep: Sweep, grids: Sequence[Grid]) -> Naming:
     axes = list(dict.fromkeys(axis for grid in grids for axis in grid.axes))
     always = frozenset(axis for axis in axes if all(axis in grid.axes for grid in grids))
     usual = settings_of(sweep, {})
-    return Naming(always, {axis: getattr(usual, axis) for axis in axes})
+    given = {axis: {value for grid in grids for value in grid.axes.get(axis, ())} for axis in axes}
+    for grid in grids:
+        here = settings_of(sweep, grid.fixed)
+        for axis in grid.fixed.keys() & given.keys():
+            given[axis].add(getattr(here, axis))
+    exact = frozenset(axis for axis, values in given.items() if len({grid_name({axis: v}) for v in values}) < len(values))
+    return Naming(always, {axis: getattr(usual, axis) for axis in axes}, exact)
 
 
 def grid_cells(sweep: Sweep, grids: Sequence[Grid]) -> dict[str, GridCell]:
@@ -130,7 +141,7 @@ def grid_cells(sweep: Sweep, grids: Sequence[Grid]) -> dict[str, GridCell]:
             chosen = dict(zip(grid.axes, values, strict=True))
             place = elsewhere | chosen
             cell = GridCell(grid.where, place, grid.fixed | chosen)
-            name = name_of(place) or grid_name(place)
+            name = name_of(place) or grid_name(place, name_of.exact)
             known = found.setdefault(name, cell)
             if known is cell:
                 continue

@@ -18,7 +18,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import ray
-import torch
 from ray import tune
 from rich.console import Console
 
@@ -33,7 +32,7 @@ from study.progress import LiveProgress
 from study.rows import finished, write_rows
 from study.storage import Location, local_folder, location, spelled
 from study.sweep import Tracking
-from study.threads import threads
+from study.threads import device_name, device_of, threads
 from study.tracking import log_trial, summary
 from study.trial import BlockResult
 from study.wandb_run import study_id
@@ -73,20 +72,21 @@ def finish(
     """In a worker: run a block from its checkpoint or its seeds, write its rows and log it.
 
     Args:
-        config: `cpus`, `gpus` and `checkpoint_seconds` of the trial.
+        config: `gpus` and `checkpoint_seconds` of the trial.
 
     Returns:
         the rows, and what tracking complained of.
 
     Raises:
         RuntimeError: another driver has taken the folder over; nothing was written.
+        SweepError: the block does not fit, or asks for a GPU that is not there.
     """
     kind = kind_of(block)
     check_block(block, SHARE * machine_memory(), f"this worker's machine has {machine_memory() / 1e9:.3g} GB")
-    device = "cuda" if config["gpus"] and torch.cuda.is_available() else "cpu"
-    with threads(int(config["cpus"])):
+    device = device_of(float(config["gpus"]))
+    with threads(1):  # whatever `cpus` are reserved: sums of two threads end in other digits
         if isinstance(block.cell, Cell):
-            where, key = place_of(folder, block), key_of(block, device, provenance)
+            where, key = place_of(folder, block), key_of(block, device_name(device), provenance)
             checkpoint = Checkpoint(where, key, config["checkpoint_seconds"]).read(block.cell.settings.bias)
             result = trial.run_block(block, device, tell, checkpoint)
         else:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from study.linear_settings import steps_of_text
 from study.linear_trial import MAIN
 from study.statistics.scores import Score, median, share
 
@@ -47,7 +48,7 @@ def analyse_linear(frame: pd.DataFrame) -> dict[str, Any]:
         diverged = part["diverged"].astype(bool)
         kept = part[~diverged]
         cells.append({"cell": str(cell), "networks": len(part), "diverged": int(diverged.sum()), "seed": _typical(kept)})
-        marks = str(part["marks"].iloc[0]).split(",")
+        marks = steps_of_text(str(part["marks"].iloc[0]))
         if not len(kept):
             continue
         for column in (name for name in frame.columns if name.startswith(PREFIX)):
@@ -68,12 +69,12 @@ def analyse_linear(frame: pd.DataFrame) -> dict[str, Any]:
     return {"schema": SCHEMA, "network": "linear", "main_reading": MAIN, "cells": cells, "results": results}
 
 
-def _expected(name: str, marks: list[str]) -> int | None:
+def _expected(name: str, marks: list[int]) -> int | None:
     """The mode that should lead, by what is learned: a plateau's own, or the number of the mark."""
     if found := PLATEAU.fullmatch(name):
         return int(found[2])
     if found := STEP.fullmatch(name):
-        return marks.index(found[2]) + 1 if found[2] in marks else None
+        return marks.index(int(found[2])) + 1 if int(found[2]) in marks else None
     return None
 
 

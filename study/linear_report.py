@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -45,28 +45,30 @@ FIGURES: dict[str, Callable[[pd.DataFrame, int], Figure]] = {
 }
 
 
-def report_linear(frame: pd.DataFrame, out: Path, console: Console, said: dict[str, Any]) -> list[Path]:
+def report_linear(frame: pd.DataFrame, out: Path, console: Console, said: Mapping[str, Any]) -> list[Path]:
     """Analyse, print, and write analysis.json, .csv, .md and figures/*.
 
     Args:
-        said: of the folder, `interim` among it.
+        said: of the folder (`study.extension.remarks`), and `interim` (`study.interim`).
 
     Returns:
         the files written.
     """
-    analysis = analyse_linear(frame) | said
+    analysis = analyse_linear(frame) | dict(said)
     tables = list(linear_sheets(analysis))
     for table in tables:
         print_sheet(console, table)
     note = interim_note(analysis)
     if said.get("interim"):
         console.print(note, highlight=False, markup=False, style="bold")
+    for line in said["remarks"]:
+        console.print(line, highlight=False, markup=False)
     drawn = [cell["cell"] for cell in analysis["cells"] if cell["seed"] is not None]
     begin(out, [*ANALYSIS, *(f"figures/{cell}_{name}.{kind}" for cell in drawn for name in FIGURES for kind in ("svg", "png"))])
     as_json, as_csv, as_markdown = (out / f"analysis.{kind}" for kind in ("json", "csv", "md"))
     write_text(as_json, json.dumps(analysis, indent=1, allow_nan=False) + "\n")
     write_text(as_csv, pd.DataFrame(analysis["results"]).to_csv(index=False))
-    write_text(as_markdown, "\n".join([*filter(None, [note]), *map(markdown, tables)]))
+    write_text(as_markdown, "\n".join([*filter(None, [note]), *said["remarks"], *map(markdown, tables)]))
     files = [as_json, as_csv, as_markdown]
     for cell in analysis["cells"]:
         if cell["seed"] is None:

@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
+import re
 from itertools import pairwise
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
 from study.sweep import Positive, Seeds, Strict
+
+
+def number_text(number: float) -> str:
+    """A number as short as it can be read back: `:g` where that loses nothing."""
+    short = f"{number:g}"
+    return str(number) if isinstance(number, int) or float(short) != number else short
+
+
+def steps_of_text(text: str) -> list[int]:
+    """Steps from the text of a row, those parts that are one; rows made before have 1000000 as 1e+06."""
+    return [int(float(step)) for step in text.split(",") if re.fullmatch(r"\d{1,9}|\d(\.\d+)?e\+0?\d", step)]
 
 
 class LinearSettings(Strict):
@@ -51,6 +63,12 @@ class LinearSettings(Strict):
     def learnable(self) -> int:
         """How many modes a bottleneck of this width can learn."""
         return min(self.hidden, len(self.singular_values))
+
+
+def values_in_rows(settings: LinearSettings) -> dict[str, Any]:
+    """Settings as every row has them: lists are text."""
+    found = settings.model_dump()
+    return found | {name: ",".join(map(number_text, found[name])) for name in ("singular_values", "marks")}
 
 
 class LinearCellSpec(LinearSettings):

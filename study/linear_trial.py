@@ -18,13 +18,19 @@ from pntk.linear import LinearData, LinearNetworks, Path, aligned, descend, draw
 from pntk.structure import modes
 from pntk.theory.modes import half_times, mode_rate, start_strengths, strengths
 from pntk.training.recorder import Curves
-from study.linear_settings import LinearSettings
+from study.linear_settings import LinearSettings, values_in_rows
 from study.plan import Block, LinearCell
 from study.work import work_of
 
 PHASE = "linear"
 MAIN = "summed"
 QUARTERS = {"q25": 0.25, "q75": 0.75}
+# The readings in their order, and those of kernels of inputs x inputs: the others have as many values as their smaller side.
+READINGS = (
+    "summed", "weight_change", "weight_change_outputs", "per_example", "per_example_total", "per_output", "ntk", "pntk",
+    "network",
+)  # fmt: skip
+SQUARE = ("per_example", "per_example_total", "per_output", "ntk")
 Progress = Callable[[int], None]
 Array = NDArray[np.float64]
 
@@ -96,6 +102,37 @@ def run_block(block: Block[LinearCell], device: str = "cpu", progress: Progress 
         {PHASE: curves},
         curves.diverged,
     )
+
+
+def score_names(settings: LinearSettings) -> list[str]:
+    """The scores of every network with these settings, in their order."""
+    modes = range(1, settings.learnable + 1)
+    names = [f"{name}_{m}" for name in ("half_time", "theory_half_time", "half_time_over_theory") for m in modes]
+    names.append("distance_from_theory")
+    for name in READINGS:
+        names += [f"lead_{name}_plateau{m}_{quarter}" for m in modes for quarter in QUARTERS]
+        names += [f"lead_{name}_step{mark}" for mark in settings.marks] + [f"mode1_share_{name}"]
+    names += [f"ntk_value_half_max_{m}" for m in modes]
+    for m in modes:
+        names += [f"loss_drop_onset_{m}", f"loss_drop_half_{m}"]
+        if m > 1:
+            names += [f"{name}_{m}" for name in ("switch", "theory_switch", "ahead_of_onset", "ahead_of_half")]
+            patterns = ("pattern", "at_once", "swap", "delay") if m < len(settings.singular_values) else ("swap",)
+            names += [f"secondary_{name}_{m}" for name in patterns]
+    for mark in settings.marks:
+        names += [f"match_{MAIN}_step{mark}", *(f"learned_{m}_step{mark}" for m in modes)]
+    return [*names, "incompleteness_euler", "incompleteness_midpoint"]
+
+
+def curve_names(settings: LinearSettings) -> list[str]:
+    """The curves of every network with these settings, in their order."""
+    modes = range(1, len(settings.singular_values) + 1)
+    names = ["steps", "train", "test", *(f"learned_mode{m}" for m in modes)]
+    for name in READINGS:
+        names += [f"{name}_{rank}_mode{m}" for rank in RANKS for m in modes]
+        values = settings.inputs if name in SQUARE else min(settings.inputs, settings.outputs)
+        names += [f"{name}_value{r + 1}" for r in range(values)]
+    return names
 
 
 def scores_of(result: LinearResult, i: int) -> dict[str, float]:
@@ -178,9 +215,7 @@ def rows_of(result: LinearResult, sweep: str, provenance: Mapping[str, str]) -> 
     four places, `curve_linear_<reading>_value<r>` singular values in single precision. Arrays are matrices row by row.
     """
     settings, steps = result.block.cell.settings, result.curves[PHASE].steps
-    shared: dict[str, Any] = settings.model_dump()
-    for name in ("singular_values", "marks"):
-        shared[name] = ",".join(f"{value:g}" for value in shared[name])
+    shared = values_in_rows(settings)
     change = weight_change(result.path.networks, result.data)
     rows = []
     for i, draw in enumerate(result.block.draws):
@@ -207,7 +242,7 @@ def rows_of(result: LinearResult, sweep: str, provenance: Mapping[str, str]) -> 
             k = modes.at(steps, mark)
             row[f"array_weight_change_step{mark}"] = change[k, i].flatten().tolist()
             row[f"array_pntk_step{mark}"] = result.path.euler[k, i].flatten().tolist()
-        rows.append(row | dict(provenance))
+        rows.append(row | dict(provenance) | {"device": "cpu"})  # see `run_block`
     return rows
 
 

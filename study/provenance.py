@@ -11,6 +11,7 @@ from pathlib import Path
 from urllib.parse import unquote, urlparse
 
 PACKAGES = ("torch", "numpy", "scipy", "scikit-learn", "ray", "wandb", "pyarrow")
+COLUMNS = ("commit", "version_python", *(f"version_{package.replace('-', '_')}" for package in PACKAGES))
 HERE = Path(__file__).resolve().parent
 
 

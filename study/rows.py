@@ -20,6 +20,7 @@ import pyarrow as pa
 from study.columns import CURVE, LOSS, structure_by_phase
 from study.foreign import Refused, memory_for_rows, read_parquet
 from study.plan import Block, Draw
+from study.schema import Column, columns
 from study.seal import sealed
 from study.storage import Location, StorageError, files, read_bytes, write_bytes
 from study.sweep import plain_line
@@ -42,17 +43,21 @@ def file_of(out: Location, block: Block[Any]) -> Location:
     return out / "rows" / block.cell.name / f"{block.draws[0].seed}-{block.draws[-1].seed}-{key}.parquet"
 
 
-def _type_of(name: str, value: Any) -> pa.DataType:
-    if isinstance(value, list):
-        return pa.list_(pa.int64() if name.endswith("_steps") else pa.float64())
-    kinds = {bool: pa.bool_(), int: pa.int64(), float: pa.float64(), str: pa.string()}
-    return kinds[type(value)]
+def write_rows(
+    out: Location, block: Block[Any], rows: Sequence[dict[str, Any]], schema: Sequence[Column] | None = None
+) -> Location:
+    """Write a block's rows so that a reader sees all of them or none, even after a crash or power loss.
 
+    Args:
+        schema: names and types of the columns; those of the block's cell unless given. What a row lacks is null.
 
-def write_rows(out: Location, block: Block[Any], rows: Sequence[dict[str, Any]]) -> Location:
-    """Write a block's rows so that a reader sees all of them or none, even after a crash or power loss."""
-    schema = pa.schema([(name, _type_of(name, value)) for name, value in rows[0].items()])
-    return write_table(file_of(out, block), pa.Table.from_pylist(list(rows), schema=schema))
+    Raises:
+        RowsError: a row has a column that is not in the schema.
+    """
+    schema = columns(block.cell) if schema is None else schema
+    if unknown := {name for row in rows for name in row} - {name for name, _ in schema}:
+        raise RowsError(f"{block.label}: its rows have columns that the cell's do not have: {', '.join(sorted(unknown))}")
+    return write_table(file_of(out, block), pa.Table.from_pylist(list(rows), schema=pa.schema(schema)))
 
 
 def write_table(where: Location, table: pa.Table) -> Location:

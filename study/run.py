@@ -17,11 +17,12 @@ from rich.console import Console
 
 from study import linear_trial
 from study.analysis import analyse
-from study.belonging import belonging, finished_of
+from study.belonging import belonging
 from study.candidates import has_predictors
 from study.checkpoint import clear
 from study.comparisons import contrasts_of_rows, phases_of, predictors_of
 from study.cost import reference_seconds, steps_of_reference
+from study.extension import is_of_view, remarks, viewed
 from study.folder import LINEAR, check_claim, check_links, claim
 from study.interim import interim
 from study.linear_analysis import is_linear
@@ -168,13 +169,15 @@ def run(plan: Plan, out: Location, tracking: Tracking, address: str | None, cons
         drivers = []
         for part, place in parts:
             drivers.append(held.enter_context(driving(place)))
-            check_claim(place, part.sweep)
+            check_claim(place, part)
+        same = []
         for part, place in parts:
-            claim(place, part.sweep)
+            standing = claim(place, part)
+            same.append(standing.relation == "same" and not is_of_view(place / "analysis.json"))
             print_plan(console, part, place, address)
         status = 0
-        for (part, place), driver in reversed(list(zip(parts, drivers, strict=True))):  # the main tables come last
-            if part is not plan and exists(place / "analysis.json") and not part.blocks(finished(place)):
+        for (part, place), driver, known in reversed(list(zip(parts, drivers, same, strict=True))):  # the main tables come last
+            if part is not plan and known and exists(place / "analysis.json") and not part.blocks(finished(place)):
                 continue  # `analyse` prints its tables again
             ended = _run(part, place, tracking, address, console, driver)
             status = max(status, ended.status)
@@ -207,11 +210,11 @@ def _run(plan: Plan, out: Location, tracking: Tracking, address: str | None, con
     start = time.monotonic()
     outcome = launch(plan, out, tracking, provenance(), console, address, driver)
     _print_problem(outcome.tracking_problem, console)
-    done = len(finished_of(plan, out))
+    left = sum(len(block.draws) for block in plan.blocks(finished(out)))
     for label, why in outcome.failed.items():
         console.print(f"failed: {label}: {why}", style="red", highlight=False, markup=False)
-    if done < plan.networks:
-        state = "Stopped" if outcome.interrupted else "Not complete"
+    if left:
+        state, done = "Stopped" if outcome.interrupted else "Not complete", plan.networks - left
         console.print(f"{state}: {done} of {plan.networks} networks are finished; the same command goes on from there.")
         return Ended(1, outcome.interrupted)
     clear(out, [cell.name for cell in plan.cells])
@@ -236,7 +239,7 @@ def analysed(frame: pd.DataFrame, plan: Plan | None, out: Location) -> dict[str,
     costs = costs_of(frame, plan, out) if has_predictors(frame) else {}
     found = analyse(frame, contrasts, plan.sweep.primary if plan is not None else None, costs=costs)
     found["warnings"] += frame.attrs.get("notes", ())
-    return found | {"interim": interim(frame, plan, out)}
+    return found | remarks(frame, out, plan) | {"interim": interim(frame, plan, out)}
 
 
 def report(plan: Plan | None, out: Location, console: Console, tracked: Sweep | None = None) -> None:
@@ -250,7 +253,7 @@ def report(plan: Plan | None, out: Location, console: Console, tracked: Sweep | 
     """
     if isinstance(out, Path):
         check_links(out)
-    frame = belonging(read_rows(out), plan, out)
+    frame = belonging(viewed(read_rows(out), plan, out), plan, out)
     if isinstance(out, Path):
         begin(out, ANALYSIS)
         clean(out)
@@ -258,7 +261,8 @@ def report(plan: Plan | None, out: Location, console: Console, tracked: Sweep | 
         from study.linear_report import report_linear  # late: matplotlib takes a second that other studies need not spend
 
         with as_folder(out) as folder:
-            files = _below(folder, report_linear(frame, folder, console, {"interim": interim(frame, plan, out)}))
+            said = remarks(frame, out, plan) | {"interim": interim(frame, plan, out)}
+            files = _below(folder, report_linear(frame, folder, console, said))
             for note in frame.attrs["notes"]:
                 console.print(f"Warning: {note}", highlight=False, markup=False)
             problem = log_analysis(local_folder(out), folder, tracked)

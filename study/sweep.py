@@ -211,7 +211,7 @@ class Compute(Strict):
     """How the work is laid out; never changes a result."""
 
     block: int = Field(default=5, ge=1, le=1_000_000)  # networks per trial
-    cpus_per_trial: int = Field(default=1, ge=1, le=1_000_000)
+    cpus_per_trial: int = Field(default=1, ge=1, le=1_000_000)  # reserved, for their memory; a network's sums take one thread
     checkpoint_seconds: float = Field(default=30.0, ge=0, le=1e9, allow_inf_nan=False)  # of work that a killed trial may lose
     gpus_per_trial: float = Field(default=0.0, ge=0, le=64, allow_inf_nan=False)
 

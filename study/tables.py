@@ -324,6 +324,7 @@ def notes(analysis: dict[str, Any]) -> list[str]:
     lines.append(f"Data: {analysis['design']['name']}. {analysis['design']['question']}")
     if "scan" in analysis:
         lines.append(analysis["scan"]["note"])
+    lines += analysis.get("remarks", [])  # of the folder that the rows are in
     return lines + [f"Warning: {warning}" for warning in analysis["warnings"]]
 
 

@@ -5,7 +5,6 @@ The only place where `pntk` is called for a study.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -29,6 +28,8 @@ from study.checkpoint import Checkpoint
 from study.during import Kept, Observer, Structure
 from study.plan import Block, Cell, Draw
 from study.predicting import Errors, agreements, data_of, predict
+from study.schema import NUMBER, columns, setting_values
+from study.threads import device_name
 from study.work import measurement_work, training_work
 
 Progress = Callable[[int], None]
@@ -66,6 +67,7 @@ class BlockResult:
         structure: phase name to what was measured during training, empty where the settings ask for nothing.
         kept: what is kept of the settings' chosen seeds.
         agreements: of each network, "<phase>_<predictor>" to how well it told which unseen patterns are wrong in the end.
+        device: the name of what it ran on, such as "cpu".
     """
 
     block: Block
@@ -80,6 +82,7 @@ class BlockResult:
     structure: dict[str, Structure]
     kept: dict[Draw, Kept]
     agreements: tuple[dict[str, float], ...]
+    device: str = "cpu"
 
 
 def run_block(
@@ -161,7 +164,8 @@ def run_block(
     diverged = np.any([curves.diverged for curves in joined.values()], axis=0)
     watched = observer.structure(), observer.kept()
     agreed = agreements(cell, initial.to(device=device), final, data, errors)
-    return BlockResult(block, base, initial, tuple(measured), data, final, losses, joined, diverged, *watched, agreed)
+    known = block, base, initial, tuple(measured), data, final, losses, joined, diverged, *watched, agreed
+    return BlockResult(*known, device_name(device))
 
 
 def _at_zero(
@@ -244,13 +248,13 @@ def _join(turns: Sequence[Curves]) -> Curves:
 
 
 def rows_of(result: BlockResult, sweep: str, provenance: Mapping[str, str]) -> list[dict[str, Any]]:
-    """One row per network: key, outcome, every setting, curves, and what it was made with."""
-    cell, settings = result.block.cell, result.block.cell.settings
-    shared: dict[str, Any] = {
-        name: ",".join(map(str, value)) if isinstance(value, tuple) else value for name, value in settings.model_dump().items()
-    }
-    shared["phases"] = json.dumps([vars(phase) for phase in cell.curriculum.phases])
-    shared["cycles"] = cell.curriculum.cycles
+    """One row per network: key, outcome, every setting, curves, and what it was made with.
+
+    Every row has every number of `study.schema`, NaN where a network has none (such as how well predicted errors agree
+    with those on unseen patterns, where training has seen them all).
+    """
+    cell = result.block.cell
+    shared, known = setting_values(cell), columns(cell)
     rows = []
     for i, draw in enumerate(result.block.draws):
         row: dict[str, Any] = {"sweep": sweep, "cell": cell.name, "seed": draw.seed, "data_seed": draw.data_seed}
@@ -270,5 +274,6 @@ def rows_of(result: BlockResult, sweep: str, provenance: Mapping[str, str]) -> l
         for name, structure in result.structure.items():
             row[f"structure_{name}_steps"] = structure.steps.tolist()
             row |= {f"structure_{name}_{measure}": values[i].tolist() for measure, values in structure.measures.items()}
-        rows.append(row | dict(provenance))
+        row |= dict(provenance) | {"device": result.device}
+        rows.append({name: row.get(name, float("nan")) for name, kind in known if name in row or kind == NUMBER} | row)
     return rows

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from study.figures.study import Drawn, Missing, Study
 from study.figures.style import BLACK, BLUE, CYCLE, ORANGE, WIDTH
+from study.linear_settings import steps_of_text
 from study.linear_sheets import score_text
 
 Array = NDArray[np.float64]
@@ -99,7 +100,7 @@ def row_of(rows: pd.DataFrame, seed: int) -> pd.Series:
 
 def marks_of(row: pd.Series) -> list[int]:
     """The steps that the source study looks at."""
-    return [int(mark) for mark in row["marks"].split(",") if mark]
+    return steps_of_text(row["marks"])
 
 
 def matrix(row: pd.Series, name: str) -> Array:

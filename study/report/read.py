@@ -77,4 +77,5 @@ def _stored_analysis(out: Location) -> dict[str, Any] | None:
         raise SweepError(str(error)) from None
     except (OSError, ValueError, RecursionError):
         return None
-    return analysis if isinstance(analysis, dict) and analysis.get("schema") == SCHEMA else None
+    usable = isinstance(analysis, dict) and analysis.get("schema") == SCHEMA and not analysis.get("view")
+    return analysis if usable else None

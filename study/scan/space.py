@@ -163,10 +163,14 @@ def _axis(sweep: Sweep, name: str, given: AxisRange | list[Any]) -> Axis:
         choices = tuple(dict.fromkeys(valid(value) for value in given))
         if not choices:
             raise SweepError(f"{where} = []: needs at least one value")
+        if len({grid_name({name: choice}) for choice in choices}) < len(choices):
+            raise SweepError(f"{where}: two choices do not differ in their first six digits, by which points are named")
         return Axis(name, None, None, False, choices)
     if Settings.model_fields[name].annotation not in (int, float):
         raise SweepError(f"{where}: takes no range; give a list of choices")
     low, high = valid(given.low), valid(given.high)
+    if any(float(f"{end:g}") != end for end in (low, high) if isinstance(end, float)):
+        raise SweepError(f"{where}: an end has more than six digits, by which points are named")
     return Axis(name, low, high, given.log, ())
 
 

@@ -187,9 +187,9 @@ def test_linear_networks_run_along_in_a_folder_of_their_own(along: Along) -> Non
     assert (large.returncode, large.stderr.count("\n")) == (2, 1)
     assert "linear.compute.cpus_per_trial = 9999: this machine has" in large.stderr
     stored = (out / "sweep.json").read_bytes()
-    other = study_here(*command[:3], out, *command[4:], "linear.seeds=3")
+    other = study_here(*command[:3], out, *command[4:], "linear.settings.learning_rate=0.1")
     assert (other.returncode, other.stderr.count("\n")) == (2, 1)
-    assert "linear: holds another configuration (seeds.count: 4 there, 3 here)" in other.stderr
+    assert "linear: holds another configuration (cells.source.learning_rate: 0.2 there, 0.1 here)" in other.stderr
     assert (out / "sweep.json").read_bytes() == stored
     again = study(*command)
     assert (again.returncode, again.stdout.count("left: 0 networks")) == (0, 2)

@@ -17,7 +17,7 @@ from pntk.predictors.registry import PREDICTORS
 from pntk.tasks import encode
 from study.plan import Block, Draw, make_plan
 from study.predicting import predict
-from study.rows import _type_of
+from study.schema import columns
 from study.statistics.pairs import joined
 from study.statistics.variance import design_of
 from study.sweep import SweepError
@@ -46,7 +46,7 @@ def test_predictors_do_not_depend_on_the_block_and_reach_the_rows() -> None:
         for name in NAMES:
             column = f"predictor_{phase}_{name}"
             assert rows[2][column] == pytest.approx(alone[column], rel=1e-9, nan_ok=True)
-            assert str(_type_of(column, rows[0][column])) == "double"
+            assert str(dict(columns(block.cell))[column]) == "double"
         assert len({row[f"predictor_{phase}_ntk_trace"] for row in rows}) == 3
     assert np.isfinite([row["predictor_single_task_group_ari"] for row in rows]).all()
     assert np.isnan([row["predictor_multi_task_group_ari"] for row in rows]).all()

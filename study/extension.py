@@ -1,0 +1,184 @@
+"""How a study stands to the folder that holds it: the same, grown by seeds, or a view of some of them; and what is said of it.
+
+`identity.json` beside `sweep.json` holds the study's identity and every time that it was extended. Seeds that are added after
+a look at the first ones change what p values mean, so an analysis says so.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from study.identity import Identity, Relation, check_rows, counts, identity_of, packed, relation, unpacked
+from study.plan import MOST_NETWORKS, Plan, make_plan
+from study.storage import Location, exists, read_bytes
+from study.sweep import Sweep, SweepError
+from study.sweep_file import read_text
+
+IDENTITY, SWEEP = "identity.json", "sweep.json"
+LARGEST = 50_000_000  # bytes: 10,000 cells with every setting
+LOOKS = ("analysis.json", "analysis.csv", "analysis.md", "report.html")  # what an analysis leaves behind
+
+Extension = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Standing:
+    """A study before its folder.
+
+    Attributes:
+        identity: the study's own.
+        extensions: when the folder's study was given more seeds, the last one perhaps now: `when`, `seeds`, `data_seeds` and
+            `networks` before and after, and whether it had been `looked_at`.
+    """
+
+    relation: Relation
+    identity: Identity
+    extensions: tuple[Extension, ...]
+
+    def stored(self, sweep: bytes) -> bytes:
+        """As the folder keeps it beside the text of its sweep."""
+        held = {"sweep": hashlib.sha256(sweep).hexdigest(), "extensions": list(self.extensions)}
+        return (json.dumps(held | {"identity": packed(self.identity)}, allow_nan=False) + "\n").encode()
+
+
+def standing_of(out: Location, study: Plan | Sweep) -> Standing:
+    """How a study stands to a folder that has a sweep.
+
+    Raises:
+        SweepError: the folder holds another one, with the first difference.
+    """
+    here, kept = identity_of(study), _kept(out)
+    known = kept.get("identity") and kept.get("sweep") == hashlib.sha256(_bytes(out / SWEEP)).hexdigest()
+    there = unpacked(kept["identity"]) if known else _with_claims_of(here, _identity_today(out))
+    try:
+        found = relation(there, here)
+        if not known:
+            _check_rows(out, study)
+    except SweepError as error:
+        raise SweepError(f"{out}: holds another configuration ({error}); choose another --out") from None
+    extensions = tuple(kept.get("extensions", ()))
+    if found == "grown":
+        before, after = counts(there), counts(here)
+        grown = {name: [before[name], after[name]] for name in before}
+        looked = any(exists(out / name) for name in LOOKS)
+        when = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+        extensions += ({"when": when, **grown, "looked_at": looked},)
+    return Standing(found, here, extensions)
+
+
+def _identity_today(out: Location) -> Identity:
+    """That of a folder made before identities were kept, or whose sweep was edited: its sweep as it is read today."""
+    from study.folder import stored_sweep  # late: `study.folder` reads this module
+
+    return identity_of(stored_sweep(out))
+
+
+def _with_claims_of(here: Identity, there: Identity) -> Identity:
+    """Contrasts of a folder made before these could say what they expect, with what they are expected to show today."""
+    compared = there.get("contrasts", {})
+    claims = {name: contrast.get("expect") for name, contrast in here.get("contrasts", {}).items()}
+    return there | {"contrasts": {n: ({"expect": claims[n]} if claims.get(n) else {}) | c for n, c in compared.items()}}
+
+
+def _check_rows(out: Location, study: Plan | Sweep) -> None:
+    if isinstance(study, Plan) or study.scan is None:
+        check_rows(out, study if isinstance(study, Plan) else make_plan(study))
+
+
+def _bytes(path: Location) -> bytes:
+    return read_text(path, LARGEST).encode() if isinstance(path, Path) else read_bytes(path)
+
+
+def _kept(out: Location) -> dict[str, Any]:
+    """What `identity.json` says; nothing where there is none.
+
+    Raises:
+        SweepError: it cannot be read.
+    """
+    path = out / IDENTITY
+    if not exists(path):
+        return {}
+    try:
+        found = json.loads(_bytes(path))
+        identity, extensions = found.get("identity"), found.get("extensions", [])
+        fits = identity is None or counts(unpacked(identity))["networks"] <= MOST_NETWORKS
+        if fits and isinstance(extensions, list) and all(_is_extension(extension) for extension in extensions):
+            return dict(found)
+    except (ValueError, AttributeError, TypeError, LookupError, RecursionError):
+        pass
+    raise SweepError(f"{path}: cannot be read as an identity; remove it, and the folder is judged by its sweep and its rows")
+
+
+def _is_extension(extension: Extension) -> bool:
+    pairs = [extension.get(name) for name in ("seeds", "data_seeds", "networks")]
+    numbers = all(isinstance(p, list) and len(p) == 2 and all(isinstance(n, int) for n in p) for p in pairs)
+    return numbers and isinstance(extension.get("when"), str) and isinstance(extension.get("looked_at"), bool)
+
+
+def viewed(frame: pd.DataFrame, plan: Plan | None, out: Location) -> pd.DataFrame:
+    """The rows of a view: of the plan's networks, where a folder's study has more; else all that there are."""
+    if plan is None or _view_of(plan, _kept(out)) is None:
+        return frame
+    wanted = {cell.name: {(draw.seed, draw.data_seed) for draw in cell.draws} for cell in plan.cells}
+    keys = zip(frame["cell"], frame["seed"], frame["data_seed"], strict=True)
+    kept = [name not in wanted or (seed, data_seed) in wanted[name] for name, seed, data_seed in keys]
+    return frame[kept].reset_index(drop=True)
+
+
+def _view_of(plan: Plan, kept: dict[str, Any]) -> tuple[dict[str, int], dict[str, int]] | None:
+    """What a plan counts of a folder's study and what that has, where it is more."""
+    if plan.sweep.scan is not None or not kept.get("identity"):
+        return None
+    own, held = counts(identity_of(plan)), counts(unpacked(kept["identity"]))
+    return (own, held) if own["networks"] < held["networks"] else None
+
+
+def remarks(frame: pd.DataFrame, out: Location, plan: Plan | None) -> dict[str, Any]:
+    """What bears on how an analysis of a folder may be read: `extensions`, whether it is a `view`, the `devices` of its rows
+    with how many rows each made, and `remarks`, a line on each that is worth one."""
+    kept = _kept(out)
+    extensions: list[Extension] = kept.get("extensions", [])
+    lines = [_of_extension(extension) for extension in extensions]
+    view = None if plan is None else _view_of(plan, kept)
+    if view is not None:
+        own, held = view
+        lines.append(
+            f"A view: {_seeds(own)} of the folder's {_seeds(held)}; {own['networks']} of its {held['networks']} networks are "
+            "counted, the others are left out."
+        )
+    devices = frame["device"].dropna().astype(str).value_counts().sort_index() if "device" in frame else pd.Series(dtype=int)
+    if len(devices) > 1:
+        parts = ", ".join(f"{count} by {name}" for name, count in devices.items())
+        lines.append(f"Rows were made by different devices ({parts}), whose results differ in their last digits.")
+    made = {str(name): int(count) for name, count in devices.items()}
+    return {"extensions": extensions, "view": view is not None, "devices": made, "remarks": lines}
+
+
+def is_of_view(analysis: Location) -> bool:
+    """Whether an `analysis.json` counts only some of its folder's networks."""
+    try:
+        return bool(json.loads(_bytes(analysis)).get("view"))
+    except (OSError, ValueError, AttributeError, RecursionError, SweepError):
+        return False
+
+
+def _seeds(count: dict[str, int]) -> str:
+    return f"{count['seeds']} seeds" + (f" x {count['data_seeds']} data seeds" if count["data_seeds"] > 1 else "")
+
+
+def _of_extension(extension: Extension) -> str:
+    before, after = ({name: extension[name][k] for name in ("seeds", "data_seeds")} for k in (0, 1))
+    how = (
+        "after it had been analysed: p values and intervals take the number of seeds as settled before any look, so they are "
+        "too small and too narrow if the first results decided to go on"
+        if extension["looked_at"]
+        else "before it had been analysed, so p values and intervals mean what they say"
+    )
+    return f"This study was extended on {extension['when'][:10]} from {_seeds(before)} to {_seeds(after)}, {how}."
