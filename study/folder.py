@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from study.outward import lessened
 from study.plan import Plan, planned
 from study.storage import Location, StorageError, exists, files, read_bytes, write_bytes
 from study.sweep import Sweep, SweepError
@@ -109,7 +110,7 @@ def stored_sweep(out: Location) -> Sweep:
         raise SweepError(f"{path}: cannot be read (nested too deeply)") from None
     except ValueError as error:  # not JSON, not UTF-8, or a number of thousands of digits
         raise SweepError(f"{path}: cannot be read ({error})") from None
-    return parse_sweep(raw, str(path))
+    return parse_sweep(lessened(raw), str(path))
 
 
 def stored_plan(out: Location) -> Plan | None:
