@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 
 from rich.console import Console
 
-from study import chaos, dashboard, one_step
+from study import chaos, dashboard, one_step, outward
 from study.help import ANALYSE, ATTRIBUTE, BENCH, CALIBRATE, DESCRIPTION, EXAMPLES, EXPORT, POWER, REPORT, RUN
 from study.scan import command as scan
 from study.signals import obedient
@@ -19,7 +19,6 @@ from study.storage import StorageError, location, write_text
 
 REFUSED, FAILED = 2, 1
 BENCH_NAMES = ("train", "entk", "silhouette", "analysis", "flow", "scale", "fused", "path", "predictors", "scan", "sweep")
-MODES = ("offline", "online", "disabled")  # of Weights & Biases
 PLAIN = argparse.RawDescriptionHelpFormatter
 
 
@@ -55,7 +54,7 @@ def _add_study(commands: Any) -> None:
         help="override a field of the sweep file, nested fields with dots; several may follow. "
         "seeds=20, settings.hidden_units=100, cells.large.init_scale=5, compute.block=10",
     )  # fmt: skip
-    run.add_argument("--wandb", choices=MODES, help="Weights & Biases (default: as the sweep says, else offline)")
+    outward.add_flags(run, "as the sweep says, offline or disabled; else offline")
     run.add_argument(
         "--address", metavar="ADDRESS", help="of a running Ray cluster, or auto; default: a Ray of its own on this machine"
     )
@@ -67,7 +66,7 @@ def _add_study(commands: Any) -> None:
     analyse.add_argument(
         "--sweep", type=Path, metavar="SWEEP.yaml", help="take contrasts from this file (for rows made elsewhere)"
     )
-    analyse.add_argument("--wandb", choices=MODES, help="Weights & Biases (default: disabled if `run` had it so, else offline)")
+    outward.add_flags(analyse, "disabled if `run` had it so, else offline")
 
     page = commands.add_parser(
         "report", formatter_class=PLAIN, help="one self-contained HTML page with every figure and table", description=REPORT
@@ -175,28 +174,26 @@ def _console() -> Console:
 def _run(options: argparse.Namespace, console: Console) -> int:
     from study.plan import make_plan
     from study.run import run
-    from study.sweep import with_tracking
     from study.sweep_file import load_sweep
 
     sweep = load_sweep(options.sweep, tuple(options.assignments))
-    if options.wandb is not None:  # the folder remembers it for `analyse`
-        sweep = with_tracking(sweep, options.wandb)
-    return run(make_plan(sweep), options.out or Path("results") / sweep.name, sweep.wandb, options.address, console)
+    out = options.out or Path("results") / sweep.name
+    tracking = outward.chosen(options, sweep.wandb, out, console)
+    sweep = sweep.model_copy(update={"wandb": outward.remembered(tracking)})  # in the folder, for `analyse`
+    return run(make_plan(sweep), out, tracking, options.address, console)
 
 
 def _analyse(options: argparse.Namespace, console: Console) -> int:
     from study.folder import linear_part, stored_plan
     from study.plan import make_plan
     from study.run import report
-    from study.sweep import with_tracking
     from study.sweep_file import load_sweep
 
     stored = stored_plan(options.out)
     plan = make_plan(load_sweep(options.sweep)) if options.sweep else stored
     tracked = stored.sweep if stored is not None else None
-    if tracked is not None and (options.wandb or tracked.wandb.mode == "online"):
-        # A folder, perhaps someone else's, does not decide what leaves this machine.
-        tracked = with_tracking(tracked, options.wandb or "offline")
+    if tracked is not None:
+        tracked = tracked.model_copy(update={"wandb": outward.chosen(options, tracked.wandb, options.out, console)})
     if (part := linear_part(options.out)) is not None:
         along = stored_plan(part)
         joined = along.sweep.model_copy(update={"wandb": tracked.wandb}) if along and tracked else None

@@ -19,14 +19,15 @@ from typing import Any
 
 from rich.console import Console
 
+from study.outward import check_no_settings, mode_of_environment, named
+from study.storage import local_folder, location, spelled, write_text
+
 FAILED = 1
 SPEC, PUBLISHED = "workspace.json", "dashboard.json"
 
 
 def add_command(commands: Any) -> None:
     """Add `dashboard` to the command line."""
-    from study.storage import location
-
     parser = commands.add_parser(
         "dashboard",
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -34,8 +35,8 @@ def add_command(commands: Any) -> None:
         description=__doc__.partition("\n\n")[2],
     )
     parser.add_argument("out", type=location, metavar="DIR")
-    parser.add_argument("--entity", metavar="E", help="user or team in W&B (default: the sweep's, else your own)")
-    parser.add_argument("--project", metavar="P", help="project in W&B (default: the sweep's)")
+    parser.add_argument("--entity", metavar="E", help="user or team in W&B (default: WANDB_ENTITY, else your own)")
+    parser.add_argument("--project", metavar="P", help="project in W&B (default: WANDB_PROJECT, W&B's own, else the sweep's)")
     parser.add_argument("--publish", action="store_true", help="create or update the workspace in W&B, which needs a login")
 
 
@@ -48,7 +49,6 @@ def command(options: argparse.Namespace, console: Console) -> int:
     """
     from study.folder import stored_sweep  # late: pandas and torch take seconds that --help need not spend
     from study.rows import read_rows
-    from study.storage import local_folder, write_text
     from study.sweep import SweepError
     from study.tracking_analysis import logged_analysis
 
@@ -64,8 +64,11 @@ def command(options: argparse.Namespace, console: Console) -> int:
     keys = shown(read_rows(options.out), sweep, leading, analysis)
     if not analysis:
         console.print(f"No analysis has been logged, so no verdicts are shown: python -m study analyse {options.out}")
-    entity, project = options.entity or sweep.wandb.entity or "", options.project or sweep.wandb.project
+    entity, project = named(options, sweep.wandb.project)
     if options.publish:
+        if (mode := mode_of_environment()) != "online":
+            raise SweepError(f"--publish: WANDB_MODE allows no more than {mode}; unset it to publish")
+        check_no_settings(options.out)
         return _publish(lambda owner: make_workspace(sweep, keys, owner, project), entity, home, console)
     home.mkdir(parents=True, exist_ok=True)
     workspace = make_workspace(sweep, keys, entity, project)
@@ -77,7 +80,6 @@ def command(options: argparse.Namespace, console: Console) -> int:
 def _print_commands(options: argparse.Namespace, home: Path, console: Console) -> None:
     """The spec, and what to type to publish it: nothing has left the machine yet."""
     from study.folder import LINEAR
-    from study.storage import local_folder, spelled
 
     elsewhere = [f"--{name} {shlex.quote(value)}" for name in ("entity", "project") if (value := getattr(options, name))]
     homes = [home, *(part for part in [local_folder(options.out / LINEAR) / "wandb"] if part.exists())]  # of what ran along
@@ -107,8 +109,6 @@ def _save(make: Any, entity: str, home: Path) -> tuple[Any, bool]:
     """The saved workspace, and whether it is new."""
     import wandb
 
-    from study.storage import write_text
-
     workspace = make(entity or str(wandb.Api().default_entity))
     before = _published(home, workspace)
     if before is not None:
@@ -128,9 +128,13 @@ def _published(home: Path, workspace: Any) -> Any:
     """The workspace that was published before, as it is in W&B now; None where there is none in this project any more."""
     import wandb_workspaces.workspaces as ws
 
+    from study.tracking_analysis import read_note
+
     try:
-        url = str(json.loads((home / PUBLISHED).read_text(encoding="utf-8"))["url"])
+        url = str(read_note(home / PUBLISHED)["url"])
         found = ws.Workspace.from_url(url)
     except (OSError, ValueError, KeyError, TypeError):  # never published, an unreadable note, or deleted in the browser
         return None
-    return found if (found.entity, found.project) == (workspace.entity, workspace.project) else None
+    # The note may be someone else's: it must not name a workspace of the user's that shows another study.
+    same = (found.entity, found.project, found.name) == (workspace.entity, workspace.project, workspace.name)
+    return found if same else None

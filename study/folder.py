@@ -10,6 +10,7 @@ from pathlib import Path
 
 from study.extension import IDENTITY, Standing, standing_of
 from study.identity import identity_of
+from study.outward import lessened
 from study.plan import Plan, planned
 from study.storage import (
     FIRST_SECONDS,
@@ -219,7 +220,7 @@ def stored_sweep(out: Location) -> Sweep:
         raise SweepError(f"{path}: cannot be read (nested too deeply)") from None
     except ValueError as error:  # not JSON, not UTF-8, or a number of thousands of digits
         raise SweepError(f"{path}: cannot be read ({error})") from None
-    return parse_sweep(raw, str(path))
+    return parse_sweep(lessened(raw), str(path))
 
 
 def stored_plan(out: Location) -> Plan | None:

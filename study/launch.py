@@ -29,6 +29,7 @@ from study.memory import SHARE, check_block, machine_memory
 from study.packed import PackedBlocks, pack
 from study.plan import Block, Cell, Draw, LinearCell, Plan
 from study.progress import LiveProgress
+from study.ray_token import private_token
 from study.rows import finished, write_rows
 from study.storage import Location, local_folder, location, spelled
 from study.sweep import Tracking
@@ -226,6 +227,8 @@ def _last_words(console: Console, progress: LiveProgress, why: str) -> None:
 def start_ray(address: str | None) -> None:
     """Join the cluster at an address, or start a Ray of our own that joins none."""
     signals.obey()
+    if address is None:
+        private_token()
     try:
         ray.init(address=address or "local", log_to_driver=False, logging_level="ERROR", **_local_options(address))
     except SystemExit:  # Ray's own handler of SIGTERM, which it installs on the way

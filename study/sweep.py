@@ -10,6 +10,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationIn
 
 from pntk.predictors.registry import PREDICTORS
 from pntk.structure.silhouette import ESTIMATORS
+from study import outward
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.,=+-]*$", max_length=120)]
 # Of a contrast, which along an axis of a grid ends in its place on the others: name[learning_rate=0.01].
@@ -224,10 +225,19 @@ class Compute(Strict):
 
 
 class Tracking(Strict):
+    """Weights & Biases. A file may say less than `online` and suggest a project (`study.outward`)."""
+
     mode: Literal["offline", "online", "disabled"] = "offline"
     project: str = "pntk"
     entity: str | None = None
     per_seed: bool = False  # a run per network instead of one per trial
+
+    @field_validator("project")
+    @classmethod
+    def _known_to_wandb(cls, project: str) -> str:
+        if problem := outward.project_problem(project):
+            raise ValueError(problem)
+        return project
 
 
 FIXED = "settings"  # beside the axes of a grid: settings that all its cells share
@@ -281,7 +291,14 @@ class ScanSpec(Strict):
     phase: PhaseName | None = None  # of seed_level_r and crossover; the last unless given
     estimator: str | None = None  # of seed_level_r; the first of the settings unless given
     tolerance: float = Field(default=1.1, gt=1, le=1000, allow_inf_nan=False)  # of crossover: upper end over lower end
-    storage: str = ""  # URL of a database, variables of the environment filled in; a journal in the folder unless given
+    storage: str = ""  # not for a file: `--storage URL`; stored files of earlier versions have it empty
+
+    @field_validator("storage")
+    @classmethod
+    def _not_of_a_file(cls, storage: str) -> str:
+        if storage:
+            raise ValueError("a file cannot name storage; remove the field and say --storage URL on the command line")
+        return storage
 
 
 class Sweep(Strict):
@@ -300,15 +317,10 @@ class Sweep(Strict):
     scan: ScanSpec | None = None  # in place of cells and grid
     linear: Sweep | None = None  # of linear networks, run along, tracked as this one; a file may name another file instead
     compute: Compute = Compute()
-    wandb: Tracking = Tracking()
+    wandb: Annotated[Tracking, BeforeValidator(outward.of_a_file)] = Tracking()
 
     def identity(self) -> dict[str, Any]:
         """All that decides results and their analysis, as plain data: what one folder must agree on."""
         free: Any = {"compute": True, "wandb": True, "description": True, "linear": True, "scan": {"points", "storage"}}
         free["contrasts"] = {"__all__": {"expect"}}  # words beside numbers, which folders of earlier versions lack
         return self.model_dump(mode="json", exclude=free)
-
-
-def with_tracking(sweep: Sweep, mode: str) -> Sweep:
-    """The sweep with another mode of W&B."""
-    return sweep.model_copy(update={"wandb": sweep.wandb.model_copy(update={"mode": mode})})

@@ -68,6 +68,8 @@ def one_line(error: ValidationError, prefix: str = "", model: type[BaseModel] | 
             "must be letters and digits, with _ . , = + or - between (phases: lower case, digits and _; "
             "contrasts along an axis: with their place in brackets)"
         )
+    if problem["loc"][-2:] == ("scan", "storage") and isinstance(problem["input"], str):  # its value may hold a password
+        return f"{field}: {problem['msg'].removeprefix('Value error, ')}"
     if prefix and not problem["loc"]:  # of several fields together: the text names them
         return f"{prefix}.{problem['msg'].removeprefix('Value error, ')}"
     value = _shown(problem["input"])

@@ -17,6 +17,7 @@ from study.sweep import Sweep
 from study.wandb_run import attempt, started, study_id
 
 LOGGED = "logged_analysis.json"  # what a dashboard can show
+LARGEST_NOTE = 1_000_000  # bytes
 Records = list[dict[str, Any]]
 
 COLUMNS = {
@@ -78,10 +79,24 @@ def logged_analysis(home: Path) -> tuple[str, list[str]]:
         ("", []) where no analysis has been logged.
     """
     try:
-        note = json.loads((home / LOGGED).read_text(encoding="utf-8"))
+        note = read_note(home / LOGGED)
         return str(note["leading_predictor"]), [str(key) for key in note["keys"]]
-    except (OSError, ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError):
         return "", []
+
+
+def read_note(path: Path) -> Any:
+    """What a note of ours beside W&B's files holds, perhaps someone else's.
+
+    Raises:
+        ValueError: no such file, no regular one, too large, or no JSON.
+    """
+    if not path.is_file() or path.stat().st_size > LARGEST_NOTE:
+        raise ValueError(f"{path}: no note")
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, RecursionError) as error:
+        raise ValueError(str(error)) from None
 
 
 def analysis_run(sweep: Sweep) -> str:

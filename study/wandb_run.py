@@ -5,14 +5,29 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from study.outward import less, mode_of_environment
 from study.sweep import Sweep, Tracking
 
 INIT_TIMEOUT_SECONDS = 20
+LONGEST = {"tags": 64, "name": 128, "group": 128, "job_type": 64}  # characters that W&B takes
+
+# Of W&B's environment variables those stay that say how to reach it and as whom. All others (RUN_ID, SWEEP_ID, RESUME, NAME,
+# TAGS, LAUNCH, ...) are about one run, which is not ours: a job's or a notebook's.
+KEPT = {
+    f"WANDB_{name}"
+    for name in (
+        "API_KEY", "BASE_URL", "APP_URL", "IDENTITY_TOKEN_FILE", "CREDENTIALS_FILE", "CONFIG_DIR", "CACHE_DIR", "DATA_DIR",
+        "HTTP_TIMEOUT", "FILE_PUSHER_TIMEOUT", "HTTP_PROXY", "HTTPS_PROXY", "INSECURE_DISABLE_SSL", "X_EXTRA_HTTP_HEADERS",
+        "_EXTRA_HTTP_HEADERS", "X_PROXIES", "_PROXIES", "ERROR_REPORTING", "SILENT", "QUIET", "DEBUG", "CORE_DEBUG",
+        "DISABLE_GIT",
+    )
+}  # fmt: skip
 
 # Why W&B could not be reached from this process: later runs go offline at once instead of waiting again.
 _UNREACHABLE: list[str] = []
@@ -25,14 +40,15 @@ def study_id(sweep: Sweep) -> str:
 
 
 def attempt(folder: Path, tracking: Tracking, log: Callable[[str], None]) -> str | None:
-    """Log one run by calling `log` with the mode; an online run that cannot start is kept offline, to be synced later.
+    """Log one run by calling `log` with the mode, or less if WANDB_MODE says so; an online run that cannot start is kept
+    offline, to be synced later.
 
     Returns:
         None, or what went wrong in one line.
     """
-    if tracking.mode == "disabled":
+    mode = less(tracking.mode, mode_of_environment(), "offline" if _UNREACHABLE else "online")
+    if mode == "disabled":
         return None
-    mode = "offline" if _UNREACHABLE else tracking.mode
     try:
         log(mode)
         return None
@@ -49,17 +65,33 @@ def attempt(folder: Path, tracking: Tracking, log: Callable[[str], None]) -> str
 
 
 @contextmanager
-def _own_folders(home: Path) -> Iterator[None]:
-    """Tables that wait to be synced, and caches, below `home` unless the user's environment says otherwise; only meanwhile,
-    because what this process starts inherits its environment and may log runs of another study."""
+def _own_environment(home: Path) -> Iterator[None]:
+    """Variables about other runs set aside; tables that wait to be synced, and caches, below `home` unless the user's
+    environment says otherwise. Only meanwhile, because what this process starts inherits its environment and may log runs of
+    another study."""
+    aside = {name: value for name, value in os.environ.items() if name.startswith("WANDB_") and name not in KEPT}
     ours = {"WANDB_DATA_DIR": str(home), "WANDB_CACHE_DIR": str(home / "cache")}
     ours = {name: place for name, place in ours.items() if name not in os.environ}
+    for name in aside:
+        del os.environ[name]
     os.environ.update(ours)
     try:
         yield
     finally:
         for name in ours:
             os.environ.pop(name, None)
+        os.environ.update(aside)
+
+
+def shortened(text: str, most: int) -> str:
+    """Text of at most `most` characters, what is cut off as a few that differ where it does."""
+    return text if len(text) <= most else f"{text[: most - 8]}-{hashlib.sha256(text.encode()).hexdigest()[:7]}"
+
+
+def _fitting(what: dict[str, Any]) -> dict[str, Any]:
+    """What a run is called, within W&B's limits; the configuration has it whole."""
+    names = {name: shortened(what[name], LONGEST[name]) for name in ("name", "group", "job_type") if name in what}
+    return what | names | {"tags": [shortened(tag, LONGEST["tags"]) for tag in what.get("tags", ())]}
 
 
 @contextmanager
@@ -72,7 +104,7 @@ def started(folder: Path, tracking: Tracking, mode: Any, **what: Any) -> Iterato
     """
     folder = folder.resolve()
     folder.mkdir(parents=True, exist_ok=True)
-    with _own_folders(folder / "wandb"):
+    with _own_environment(folder / "wandb"):
         import wandb  # imported late: it reads the environment, and costs a second that an untracked study saves
 
         run = wandb.init(
@@ -82,8 +114,11 @@ def started(folder: Path, tracking: Tracking, mode: Any, **what: Any) -> Iterato
             mode=mode,
             reinit="create_new",
             save_code=False,
-            settings=wandb.Settings(silent=True, init_timeout=INIT_TIMEOUT_SECONDS, x_disable_stats=True, console="off"),
-            **what,
+            settings=wandb.Settings(
+                silent=True, init_timeout=INIT_TIMEOUT_SECONDS, x_disable_stats=True, console="off",
+                use_dot_wandb=False, sagemaker_disable=True,  # which would give all runs of a job one id
+            ),
+            **{"id": uuid.uuid4().hex[:12]} | _fitting(what),
         )
         try:
             yield run

@@ -8,13 +8,14 @@ from typing import Any
 
 from rich.console import Console
 
+from study import outward
 from study.storage import location
 
 DESCRIPTION = """\
 Search the settings of a sweep file's section `scan` with Optuna, under Ray Tune. Every point is a cell whose networks are
 rows like any others; the points that come out best are trained again on evaluation seeds, which the final tables are made
 of. Ctrl-C stops it; the same command goes on. The search is kept in DIR/optuna.journal (`optuna-dashboard` opens it) or in
-the database that scan.storage names.
+the database that --storage names; a file cannot name one.
 
 objectives   generalisation, multitasking (with several: their Pareto front), seed_level_r, crossover (alone)
 samplers     tpe, gp, nsga2, qmc, random"""
@@ -32,10 +33,14 @@ def add_command(commands: Any) -> None:
     parser.add_argument("--out", type=location, metavar="DIR", help="as of run (default: results/<name of the sweep>)")
     parser.add_argument(
         "--set", action="append", default=[], metavar="KEY=VALUE", dest="assignments",
-        help="override a field of the sweep file; scan.points=100, scan.sampler=gp, scan.storage=sqlite:///scan.db",
+        help="override a field of the sweep file; scan.points=100, scan.sampler=gp",
     )  # fmt: skip
-    parser.add_argument("--wandb", choices=("offline", "online", "disabled"), help="as of run")
+    outward.add_flags(parser, "as of run")
     parser.add_argument("--address", metavar="ADDRESS", help="as of run")
+    parser.add_argument(
+        "--storage", default="", metavar="URL",
+        help="Optuna's database in place of the folder's journal, such as sqlite:///scan.db; $VARIABLES are filled in",
+    )  # fmt: skip
 
 
 def command(options: argparse.Namespace, console: Console) -> int:
@@ -44,8 +49,10 @@ def command(options: argparse.Namespace, console: Console) -> int:
     from study.sweep_file import load_sweep
 
     sweep = load_sweep(options.sweep, tuple(options.assignments))
+    out = options.out or Path("results") / sweep.name
+    tracking = outward.chosen(options, sweep.wandb, out, console)
+    sweep = sweep.model_copy(update={"wandb": outward.remembered(tracking)})
     scan = make_scan(sweep)
     from study.scan.drive import scan_folder  # later still: Ray, which a refused scan need not start
 
-    tracking = sweep.wandb if options.wandb is None else sweep.wandb.model_copy(update={"mode": options.wandb})
-    return scan_folder(scan, options.out or Path("results") / sweep.name, tracking, options.address, console)
+    return scan_folder(scan, out, tracking, options.address, console, options.storage)

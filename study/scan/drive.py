@@ -28,8 +28,9 @@ from study.scan.crossover import bracket
 from study.scan.evaluate import evaluate
 from study.scan.points import Point, known, parameters, points_of, rows_for_scores, to_confirm
 from study.scan.report import scan_plan
-from study.scan.search import ScanSearch, storage_of
+from study.scan.search import ScanSearch
 from study.scan.space import Scan, corners
+from study.scan.stored import DAMAGE, answering, check_journal, storage_of
 from study.storage import Location, local_folder, spelled
 from study.sweep import SweepError, Tracking
 from study.threads import threads
@@ -61,8 +62,13 @@ class _Lines(tune.Callback):
             )
 
 
-def scan_folder(scan: Scan, out: Location, tracking: Tracking, address: str | None, console: Console) -> int:
+def scan_folder(
+    scan: Scan, out: Location, tracking: Tracking, address: str | None, console: Console, storage: str = ""
+) -> int:
     """Do what a scan asks for and is not done yet, then confirm and report.
+
+    Args:
+        storage: URL of Optuna's database, from the command line; "" for the journal in the folder.
 
     Returns:
         the exit status: 0 done, 1 not all done.
@@ -72,17 +78,23 @@ def scan_folder(scan: Scan, out: Location, tracking: Tracking, address: str | No
         RowsError: rows of the folder cannot be read.
     """
     check_resources(Plan(scan.sweep, corners(scan), ()), address)
+    if not storage:
+        check_journal(out)
     start = time.monotonic()
     with driving(out) as driver:
         claim(out, scan.sweep)
         _announce(scan, out, console)
+        opened, points = storage_of(scan, out, storage), points_of(scan, rows_for_scores(out))
+        with answering(out, storage, *DAMAGE):
+            record(scan, opened, points)
         quiet()
         owned = not ray.is_initialized()
         try:
             if owned:
                 start_ray(address)
             with nullcontext() if address or not owned else watched(lambda why: _stopped(console, f"{why}; ")):
-                ended = _scan(scan, out, tracking, console, address, driver)
+                with answering(out, storage):
+                    ended = _scan(scan, opened, out, tracking, console, address, driver)
         except KeyboardInterrupt:
             ended = False
         finally:
@@ -114,9 +126,10 @@ def _announce(scan: Scan, out: Location, console: Console) -> None:
     )  # fmt: skip
 
 
-def _scan(scan: Scan, out: Location, tracking: Tracking, console: Console, address: str | None, driver: str) -> bool:
+def _scan(
+    scan: Scan, storage: Any, out: Location, tracking: Tracking, console: Console, address: str | None, driver: str
+) -> bool:
     """Whether all came to its end."""
-    storage = storage_of(scan, out)
 
     def train(cells: Sequence[Cell]) -> bool:
         plan = Plan(scan.sweep, tuple(cells), ())
@@ -151,12 +164,10 @@ def _complain(console: Console, outcome: Outcome) -> None:
 
 def record(scan: Scan, storage: Any, points: Sequence[Point]) -> None:
     """Tell the storage of points that have rows and that it does not know: bracketed ones, or all after it was lost."""
-    study = optuna.create_study(
-        storage=storage,
-        study_name=scan.sweep.name,
-        directions=["minimize" if objective.mode == "min" else "maximize" for objective in scan.objectives],
-        load_if_exists=True,
-    )
+    directions = ["minimize" if objective.mode == "min" else "maximize" for objective in scan.objectives]
+    study = optuna.create_study(storage=storage, study_name=scan.sweep.name, directions=directions, load_if_exists=True)
+    if [direction.name.lower() for direction in study.directions] != directions:
+        raise ValueError(f"its study {scan.sweep.name!r} has other objectives")
     space = {axis.name: axis.distribution for axis in scan.axes}
     there = {
         str(sorted(scan.values(t.params).items())) for t in study.get_trials(deepcopy=False) if set(t.params) == set(space)

@@ -63,10 +63,10 @@ def scored(
 ) -> Score:
     """Train a point, stage by stage, and score it from its rows."""
     cell, paired = scan.cell(values), any(objective.paired for objective in scan.objectives)
-    start = 0
-    for count in dict.fromkeys((scan.first, len(scan.draws))):
-        train(cell, scan.draws[start:count])
-        start = count
+    count = 0
+    for part in stages(scan):
+        train(cell, part)
+        count += len(part)
         found = score(scan.objectives, scan.spec, cell, rows_of_cell(folder, cell.name), None)
         if found.pruned == "diverged":
             return found
@@ -77,9 +77,16 @@ def scored(
     if not paired:
         return found
     reference = scan.cell(scan.reference(values))
-    train(reference, scan.draws)
+    for part in stages(scan):  # cut like a point's own, which this one may be of another worker
+        train(reference, part)
     rows = rows_of_cell(folder, reference.name)
     return score(scan.objectives, scan.spec, cell, rows_of_cell(folder, cell.name), rows)
+
+
+def stages(scan: Scan) -> list[tuple[Draw, ...]]:
+    """The seeds of every cell of a scan in the parts in which they are trained, whether as a point or as a reference: so two
+    workers that train one cell write the same files, never a seed into two."""
+    return [part for part in (scan.draws[: scan.first], scan.draws[scan.first :]) if part]
 
 
 def rows_of_cell(folder: Location, name: str) -> pd.DataFrame:

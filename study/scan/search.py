@@ -10,18 +10,14 @@ dropped are told as pruned, which OptunaSearch itself cannot do with several obj
 from __future__ import annotations
 
 import itertools
-import os
 import warnings
 from collections.abc import Collection, Mapping
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import optuna
 from optuna.distributions import CategoricalDistribution, IntDistribution
 from optuna.samplers import BaseSampler, GPSampler, NSGAIISampler, QMCSampler, RandomSampler, TPESampler
-from optuna.storages import BaseStorage, JournalStorage, RDBStorage
-from optuna.storages.journal import JournalFileBackend
 from optuna.trial import TrialState
 from ray.tune.search.optuna import OptunaSearch
 
@@ -29,10 +25,10 @@ from study.grid import grid_name
 from study.scan.front import front, oriented
 from study.scan.objectives import Score
 from study.scan.space import Scan
-from study.storage import Location, local_folder
+from study.scan.stored import JOURNAL as JOURNAL
+from study.scan.stored import storage_of as storage_of
 from study.sweep import SweepError
 
-JOURNAL = "optuna.journal"
 MOST_REPEATS = 50  # points in a row that are known already, before a search counts as exhausted
 LARGEST_FINITE = 10_000  # points of a space in which those not yet seen can be listed
 STARTUP = 10  # points drawn at random, or by NSGA-II as a generation, before a model is asked
@@ -59,32 +55,6 @@ def sampler_of(name: str, seed: int, number: int) -> BaseSampler:
             independent = RandomSampler(seed=own)
             return QMCSampler(seed=seed, scramble=True, independent_sampler=independent, warn_independent_sampling=False)
         return RandomSampler(seed=own)
-
-
-def storage_of(scan: Scan, out: Location) -> BaseStorage:
-    """The scan's storage, which is made where there is none.
-
-    Raises:
-        SweepError: a database that cannot be opened.
-    """
-    url = os.path.expandvars(scan.spec.storage)
-    if not url:
-        path = local_folder(out) / JOURNAL
-        path.parent.mkdir(parents=True, exist_ok=True)
-        _drop_half_a_line(path)
-        return JournalStorage(JournalFileBackend(str(path)))
-    try:
-        return RDBStorage(url)
-    except Exception as error:  # a missing driver, a wrong URL, a server that is away: each its own kind of error
-        why = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
-        raise SweepError(f"scan.storage = {scan.spec.storage!r}: cannot be opened ({why})") from None
-
-
-def _drop_half_a_line(path: Path) -> None:
-    """What a driver was writing when its machine died would make the journal unreadable; the rows still have the point."""
-    if path.exists() and (data := path.read_bytes()) and not data.endswith(b"\n"):
-        with path.open("r+b") as journal:
-            journal.truncate(data.rfind(b"\n") + 1)
 
 
 class ScanSearch(OptunaSearch):
@@ -114,6 +84,8 @@ class ScanSearch(OptunaSearch):
             study_name=scan.sweep.name,
             storage=storage,
         )
+        self._training: dict[str, set[str]] = {}  # by Tune's trial: the cells that it may be training
+        self._whole: set[str] = set()  # cells that have all their rows
         self._left = self._unfinished()
         for _, values in self._left:  # perhaps only its end was not told: it is told when it is looked at again
             self.known.pop(grid_name(values), None)
@@ -131,10 +103,10 @@ class ScanSearch(OptunaSearch):
                 name = grid_name(self.scan.values(trial.params)) if whole else "?"
                 if name not in self._cells:
                     raise SweepError(
-                        f"scan.storage: its study {self.scan.sweep.name!r} has the point {name!r}, of which this folder has no "
+                        f"--storage: its study {self.scan.sweep.name!r} has the point {name!r}, of which this folder has no "
                         "rows; choose another storage, or the folder that it belongs to"
                     )
-            elif trial.state == TrialState.RUNNING and whole:
+            elif trial.state == TrialState.RUNNING and whole and self.scan.values(trial.params) not in [v for _, v in left]:
                 left.append((trial.number, self.scan.values(trial.params)))
             elif trial.state == TrialState.RUNNING:
                 self.study.tell(trial.number, state=TrialState.FAIL)
@@ -149,8 +121,18 @@ class ScanSearch(OptunaSearch):
             if asked is None:
                 return self.FINISHED
             number, values = asked
-        self.running[trial_id] = (number, grid_name(values))
+        needed = self._cells_needed(values)
+        if any(needed & cells for cells in self._training.values()):  # another trial is at one of them: when that has ended
+            self._left.insert(0, (number, values))
+            return None
+        self.running[trial_id], self._training[trial_id] = (number, grid_name(values)), needed
         return {"values": values, "front": [score.per_seed for score in self._front().values()]}
+
+    def _cells_needed(self, values: dict[str, Any]) -> set[str]:
+        """What a point has trained: itself and what it is held against, unless that is known to be whole."""
+        paired = any(objective.paired for objective in self.scan.objectives)
+        reference = {grid_name(self.scan.reference(values))} if paired else set()
+        return {grid_name(values), *(reference - self._whole)}
 
     def _next(self) -> tuple[int, dict[str, Any]] | None:
         for attempt in range(MOST_REPEATS):
@@ -202,12 +184,15 @@ class ScanSearch(OptunaSearch):
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
         """Tell Optuna; a trial that failed or was stopped is no point."""
         number, cell = self.running.pop(trial_id)
+        trained = self._training.pop(trial_id)
         if error or not result or result.get("failed") or "pruned" not in result:
             self._tell(number, None)
             return
         values = [float(result[name]) for name in self.metric]
         per_seed = tuple(map(tuple, result["per_seed"]))
         score = Score(None if result["pruned"] else tuple(values), per_seed, result["seeds"], result["pruned"])
+        if score.values is not None and not score.pruned:
+            self._whole |= trained
         self.known[cell] = score
         self._tell(number, score)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +16,7 @@ from study.scan.objectives import OBJECTIVES, REFERENCE_SCALE, Objective
 from study.sweep import AxisRange, ScanSpec, Settings, Sweep, SweepError, seed_list
 
 DIGITS = 4  # of a value between the ends of a range: what a cell's name can hold
-MOST_CORNERS = 256  # combinations of ends and choices that are checked before any work
+MOST_CORNERS = 4096  # combinations of ends and choices that are checked before any work
 
 Values = dict[str, Any]
 
@@ -145,9 +145,33 @@ def make_scan(sweep: Sweep) -> Scan:
 
 
 def corners(scan: Scan) -> tuple[Cell, ...]:
-    """Cells at the ends and choices of all axes, so many that hardly a point can be impossible if none of them is."""
-    points = itertools.islice(itertools.product(*(axis.ends for axis in scan.axes)), MOST_CORNERS)
+    """Cells at the ends and choices of all axes: every combination, or where these are too many the lowest, the highest, and
+    every combination of as many axes at once as fit, the others once at their first value and once at their last. So hardly
+    a point can be impossible, or need more memory, if none of them is."""
+    points = dict.fromkeys(_combinations([axis.ends for axis in scan.axes]))
     return tuple(scan.cell(dict(zip(scan.spec.space, values, strict=True))) for values in points)
+
+
+def _in_order(values: Sequence[Any]) -> Sequence[Any]:
+    """Numbers from the lowest to the highest; names as they are."""
+    return sorted(values) if all(isinstance(value, (int, float)) for value in values) else values
+
+
+def _combinations(ends: Sequence[Sequence[Any]]) -> Iterable[tuple[Any, ...]]:
+    if math.prod(map(len, ends)) <= MOST_CORNERS:
+        yield from itertools.product(*ends)
+        return
+    lowest, highest = zip(*((values[0], values[-1]) for values in map(_in_order, ends)), strict=True)
+    yield from (lowest, highest)
+
+    def count(together: int) -> int:
+        return 2 * sum(math.prod(map(len, chosen)) for chosen in itertools.combinations(ends, together))
+
+    together = max((n for n in range(1, 6) if n < len(ends) and count(n) <= 2 * MOST_CORNERS), default=1)
+    for chosen in itertools.combinations(range(len(ends)), together):
+        for values in itertools.islice(itertools.product(*(ends[i] for i in chosen)), MOST_CORNERS):
+            for others in (lowest, highest):
+                yield tuple(dict(zip(chosen, values, strict=True)).get(i, other) for i, other in enumerate(others))
 
 
 def _axis(sweep: Sweep, name: str, given: AxisRange | list[Any]) -> Axis:

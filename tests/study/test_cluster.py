@@ -17,6 +17,7 @@ import tempfile
 import time
 import uuid
 from collections.abc import Iterator
+from importlib.metadata import distribution
 from pathlib import Path
 from typing import Any
 
@@ -24,10 +25,12 @@ import pytest
 import ray
 import yaml
 from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 from ray.autoscaler._private.util import prepare_config, validate_config
 
 import study as package
 from study.provenance import commit
+from study.ray_token import private_token
 from study.rows import read_rows
 from study.sweep import SweepError
 from study.sweep_file import find_sweep, load_sweep
@@ -71,6 +74,59 @@ def test_versions_are_pinned_to_those_of_this_project() -> None:
     assert all(f"ray:{version}-py3" in AWS["docker"][image] for image in ("head_image", "worker_image"))
     assert f"== '{package.__version__}'" in check
     assert project["version"] == package.__version__
+
+
+def test_the_lock_has_every_package_that_a_node_gets() -> None:
+    """The project's requirements and theirs in turn, as they are installed here, each to the version."""
+    lines = [line for line in (ROOT / "ray_cluster_lock.txt").read_text().splitlines() if not line.startswith("#")]
+    locked = {canonicalize_name(Requirement(line).name): Requirement(line).specifier for line in lines}
+    assert all(str(specifier).startswith("==") for specifier in locked.values())
+    assert '-c "$HOME/study-source/ray_cluster_lock.txt"' in AWS["setup_commands"][1]
+    assert AWS["file_mounts"]["~/pntk-study/ray_cluster_lock.txt"] == "ray_cluster_lock.txt"
+    wanted, seen = [Requirement("pntk-study[cluster]")], set[str]()
+    while wanted:
+        requirement = wanted.pop()
+        name, extras = canonicalize_name(requirement.name), ("", *requirement.extras)
+        if name != "pntk-study":
+            assert requirement.specifier.contains(str(locked[name]).removeprefix("=="), prereleases=True), requirement
+        if f"{name}{extras}" in seen:
+            continue
+        seen.add(f"{name}{extras}")
+        asked = [Requirement(text) for text in distribution(requirement.name).requires or []]
+        wanted += [r for r in asked if r.marker is None or any(r.marker.evaluate({"extra": extra}) for extra in extras)]
+
+
+def test_every_node_asks_for_a_token_that_only_its_user_reads_and_git_stays_at_home(tmp_path: Path) -> None:
+    for key in ("head_start_ray_commands", "worker_start_ray_commands"):
+        (start,) = [command for command in AWS[key] if "ray start" in command]
+        assert "RAY_AUTH_MODE=token ray start" in start
+    assert not any(".git" in Path(source).parts for source in AWS["file_mounts"].values())
+    assert "**/.git" in AWS["rsync_exclude"]
+    (token,) = [target for target, source in AWS["file_mounts"].items() if source == "~/.ray/auth_token"]
+    (tmp_path / "pntk-study").mkdir()
+    (tmp_path / Path(token).name).write_text("the token")
+    (tmp_path / ".ray").mkdir()
+    (tmp_path / ".ray" / "auth_token").write_text("an older one, for everybody")
+    for _ in range(2):
+        subprocess.run(["bash", "-c", AWS["setup_commands"][0]], env=os.environ | {"HOME": str(tmp_path)}, check=True)
+    assert (tmp_path / ".ray" / "auth_token").read_text() == "the token"
+    assert (tmp_path / ".ray" / "auth_token").stat().st_mode & 0o777 == 0o600
+    assert (tmp_path / ".bashrc").read_text() == "export RAY_AUTH_MODE=token\n"
+
+
+def test_the_token_of_a_local_ray_is_nobody_elses(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    path = tmp_path / ".ray" / "auth_token"
+    for others in ({"RAY_AUTH_MODE": "disabled"}, {"RAY_AUTH_TOKEN": "x"}, {"RAY_AUTH_TOKEN_PATH": "x"}):
+        private_token(others)
+        assert not path.exists()
+    private_token({})
+    token = path.read_text()
+    assert (len(token), path.stat().st_mode & 0o777) == (64, 0o600)
+    path.chmod(0o644)  # as Ray makes it
+    private_token({"RAY_AUTH_MODE": "token"})
+    assert (path.read_text(), path.stat().st_mode & 0o777) == (token, 0o600)
+    assert [p.name for p in path.parent.iterdir()] == ["auth_token"]
 
 
 def test_no_secret_is_in_the_file() -> None:
@@ -229,6 +285,9 @@ def test_ray_up_and_ray_submit_with_stand_ins_for_ssh_and_rsync(place: Path, int
     port = free_port()
     start = AWS["head_start_ray_commands"][1].replace("--port=6379", f"--port={port}")
     own = [f"--dashboard-port={free_port()}", "--num-cpus=2", *ports("ray-client-server-port")]
+    (home / ".ray").mkdir()
+    (home / ".ray" / "auth_token").write_text(uuid.uuid4().hex * 2)
+    environment |= {"RAY_AUTH_MODE": "token"}
     kept = ("file_mounts", "rsync_exclude", "setup_commands")
     config = {name: AWS[name] for name in kept} | {
         "cluster_name": place.name,
@@ -240,6 +299,14 @@ def test_ray_up_and_ray_submit_with_stand_ins_for_ssh_and_rsync(place: Path, int
     file.write_text(yaml.safe_dump(config))
     assert "ray stop" not in file.read_text()
     run(environment, "ray", "up", "-y", file)
+    assert not list(home.rglob(".git"))
+    run(environment, "ray", "exec", file, f"echo export STUDY_COMMIT={commit()} >> ~/.bashrc")
+    refused = subprocess.run(
+        [interpreter / "python", "-c", f"import ray; ray.init('127.0.0.1:{port}')"], capture_output=True, text=True,
+        timeout=120, env=environment | {"RAY_AUTH_TOKEN": "0" * 64},
+    )  # fmt: skip
+    assert refused.returncode != 0
+    assert "oken" in refused.stderr
     out = place / "out"
     arguments = ["run", "sweeps/quick.yaml", "--address", "auto", "--out", out, "--wandb", "disabled", *TINY]
     printed = run(environment, "ray", "submit", file, "study/__main__.py", "--", *arguments)

@@ -243,7 +243,7 @@ def test_analyse_can_be_told_not_to_log_and_a_problem_costs_a_warning(by_network
 
 # One process, since importing costs seconds: publish; add a section as a user would; publish again; be refused; log online.
 PUBLISH = """
-import json, sys
+import json, os, sys
 from pathlib import Path
 import wandb_workspaces.workspaces as ws
 from study.__main__ import main
@@ -255,6 +255,16 @@ view.save()
 statuses.append(main(["dashboard", out, "--publish", "--entity", "lab"]))
 statuses.append(main(["dashboard", out, "--publish", "--project", "forbidden"]))
 statuses.append(main(["analyse", out, "--wandb", "online"]))
+path = Path(out, "sweep.json")
+stored = json.loads(path.read_text())
+path.write_text(json.dumps(stored | {"wandb": {"mode": "online", "entity": "foreign", "project": "pntk"}}))
+os.environ["WANDB_MODE"] = "offline"
+statuses += [main(["analyse", out, "--wandb", "online"]), main(["dashboard", out, "--publish"])]
+del os.environ["WANDB_MODE"]
+statuses.append(main(["analyse", out]))
+os.environ["WANDB_ENTITY"] = "team"
+statuses.append(main(["analyse", out, "--wandb", "online", "--project", "other"]))
+path.write_text(json.dumps(stored))
 print(statuses)
 """
 
@@ -275,8 +285,14 @@ def test_publishing_creates_then_updates_and_runs_reach_the_server(by_trial: Pat
         created, updated, *_, statuses = [line for line in done.stdout.splitlines() if line.startswith(("Created", "Upd", "["))]
         assert created.startswith(f"Created: {server.url}/{ENTITY}/pntk?nw=")
         assert updated == created.replace("Created", "Updated")
-        assert statuses == "[0, 0, 1, 0]"
-        (refusal,) = [line for line in done.stderr.splitlines() if line.startswith("error")]
+        assert statuses == "[0, 0, 1, 0, 0, 2, 0, 0]"
+        assert "offline instead of --wandb online, as WANDB_MODE=offline says" in done.stdout
+        refusal, unset = [line for line in done.stderr.splitlines() if line.startswith("error")]
+        assert "--publish: WANDB_MODE allows no more than offline" in unset
+        # Of the four analyses two were said to go online on the command line, and to where; a foreign entity never.
+        places = [(call["entity"], call["project"]) for call in server.called("UpsertBucket")]
+        assert {place for place in places if place[0] != ENTITY} == {(None, "pntk"), ("team", "other")}  # it answers ENTITY
+        assert places.count((None, "pntk")) == 1
         assert "not published" in refusal
         assert "permission denied" in refusal
         assert server.inserted == [True, False, False]

@@ -16,20 +16,23 @@ from typing import Any
 import numpy as np
 import optuna
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 
 from study.figures.pareto import pareto
 from study.figures.study import Drawn
+from study.folder import claim
 from study.report.read import read_study
 from study.report.view import table_groups
 from study.rows import read_rows, write_rows
 from study.scan.crossover import bracket, crossover
+from study.scan.drive import record
 from study.scan.evaluate import blocks_left, scored
 from study.scan.front import front, hypervolume
 from study.scan.objectives import clearly_dominated
 from study.scan.points import bracket_of, points_of, rows_for_scores
 from study.scan.search import JOURNAL, ScanSearch, storage_of
-from study.scan.space import Scan, make_scan
+from study.scan.space import MOST_CORNERS, Scan, corners, make_scan
 from study.sweep import SweepError
 from study.sweep_file import parse_sweep
 from study.tables import notes
@@ -203,8 +206,187 @@ def test_another_folders_storage_is_refused(tmp_path: Path) -> None:
     points(ScanSearch(scan, storage_of(scan, tmp_path), {}), 2)
     with pytest.raises(SweepError, match="this folder has no rows"):
         ScanSearch(scan, storage_of(scan, tmp_path), {})
-    with pytest.raises(SweepError, match="cannot be opened"):
-        storage_of(scan_of(storage="nosuchdatabase://host/name"), tmp_path)
+
+
+SECRET = "hunter2secret"
+
+
+@pytest.mark.parametrize("place", ["file", "--set", "stored"])
+def test_storage_that_a_file_names_is_refused_and_no_variable_is_filled_in(
+    place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever wrote the file would get what the variable holds, by the name of a file or of a server."""
+    monkeypatch.setenv("TOKEN", SECRET)
+    url, path, out = f"sqlite:///{tmp_path}/x_$TOKEN.db", tmp_path / "scan.yaml", tmp_path / "out"
+    path.write_text(json.dumps(raw(**({"storage": url} if place == "file" else {}))))
+    more = ["--set", f"scan.storage={url}"] if place == "--set" else []
+    if place == "stored":
+        claim(out, scan_of().sweep)
+        stored = json.loads((out / "sweep.json").read_text())
+        assert stored["scan"]["storage"] == ""  # as earlier versions wrote it: `claim` has just read it again
+        claim(out, scan_of().sweep)
+        (out / "sweep.json").write_text(json.dumps(stored | {"scan": stored["scan"] | {"storage": url}}))
+    refused = study_here("analyse", out) if place == "stored" else study_here("scan", path, "--out", out, *more)
+    assert (refused.returncode, refused.stderr.count("\n")) == (2, 1)
+    assert "scan.storage: a file cannot name storage; remove the field and say --storage URL" in refused.stderr
+    assert (str(out / "sweep.json") if place == "stored" else str(path)) in refused.stderr
+    assert url not in refused.stderr
+    assert not list(tmp_path.rglob("*.db"))
+
+
+def test_storage_of_the_command_line_has_variables_filled_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PLACE", str(tmp_path))
+    scan, url = scan_of(), "sqlite:///${PLACE}/search.db"
+    asked = points(ScanSearch(scan, storage_of(scan, tmp_path / "out", url), {}), 2)
+    assert (tmp_path / "search.db").exists()
+    assert not (tmp_path / "out").exists()
+    after = ScanSearch(scan, storage_of(scan, tmp_path / "out", url), {}, [scan.cell(values).name for values in asked])
+    assert len(after.study.trials) == 2
+
+
+@pytest.mark.parametrize(
+    ("url", "text"),
+    [
+        ("sqlite:///$NO_SUCH_VARIABLE/x.db", "the environment has no variable $NO_SUCH_VARIABLE"),
+        (f"nosuchdatabase://me:{SECRET}@host/name", "nosuchdatabase://host/name: cannot be opened"),
+        ("nosuchdatabase://me:$TOKEN@host/name?key=$TOKEN", "nosuchdatabase://host/name: cannot be opened"),
+        (f"oracle+cx_oracle://me:{SECRET}@host/name", "oracle+cx_oracle://host/name: cannot be opened (its driver is not installed"),
+        ("sqlite:////no/such/folder/x.db", "sqlite:////no/such/folder/x.db: cannot be opened"),
+        ("sqlite:///PLACE/garbage.db", "garbage.db: cannot be opened"),
+        (f"me:{SECRET}@host", "cannot be opened"),
+        (f"postgresql://me:{SECRET}@host:port/x", "cannot be opened"),
+        (f"nosuchdatabase://me:p@{SECRET}@host/name", "cannot be opened"),
+        ("scan.db", "--storage scan.db: cannot be opened"),
+    ],
+)
+def test_a_database_that_cannot_be_opened_is_one_line_without_its_password(
+    url: str, text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TOKEN", SECRET)
+    (tmp_path / "garbage.db").write_text("no database, but text of some length\n" * 100)
+    path = tmp_path / "scan.yaml"
+    path.write_text(json.dumps(raw()))
+    refused = study_here("scan", path, "--out", tmp_path / "out", "--storage", url.replace("PLACE", str(tmp_path)))
+    assert (refused.returncode, refused.stderr.count("\n")) == (2, 1)
+    assert "error: --storage" in refused.stderr
+    assert text in refused.stderr
+    assert SECRET not in refused.stderr + refused.stdout
+
+
+# The first as two writers of a network file system leave it; the rest is JSON, but not what Optuna wrote.
+DAMAGED = [
+    '{"op_code": 0, "wor{"op_code": 4}',
+    "[1, 2]",
+    "5",
+    '{"worker_id": "a"}',
+    '{"op_code": 0, "a": ' + "[" * 100_000 + "]" * 100_000 + "}",
+    '{"op_code": ' + "9" * 5000 + "}",
+    '{"op_code": 4, "worker_id": "a"}',
+    '{"op_code": 99, "worker_id": "a"}',
+    '{"op_code": 0, "worker_id": "a", "study_name": "small_scan", "directions": [1]}',  # another number of objectives
+    "\x00\x00",
+    "",
+]
+
+
+@pytest.mark.parametrize("line", [*DAMAGED, "fifo", "folder", "link"])
+def test_a_damaged_journal_is_one_line_that_says_where_the_points_are(line: str, tmp_path: Path) -> None:
+    path = tmp_path / "scan.yaml"
+    path.write_text(json.dumps(raw()))
+    out = tmp_path / "out"
+    claim(out, scan_of().sweep)
+    journal = out / JOURNAL
+    if line == "fifo":
+        os.mkfifo(journal)
+    elif line == "folder":
+        journal.mkdir()
+    elif line == "link":
+        journal.symlink_to("/dev/zero")
+    else:
+        journal.write_text(line + "\n")
+    refused = study_here("scan", path, "--out", out)
+    assert (refused.returncode, refused.stderr.count("\n")) == (2, 1)
+    assert str(journal) in refused.stderr
+    assert "the rows have all finished points" in refused.stderr
+
+
+def test_a_new_journal_is_told_the_points_of_the_rows_and_a_lock_left_behind_does_not_hold(tmp_path: Path) -> None:
+    scan = scan_of()
+    cell = scan.cell({"init_scale": 3.0, "learning_rate": 0.05})
+    trainer(tmp_path)(cell, cell.draws)
+    (tmp_path / f"{JOURNAL}.lock").symlink_to(tmp_path / "moved" / JOURNAL)  # of a driver that was killed; then moved
+    storage = storage_of(scan, tmp_path)
+    record(scan, storage, points_of(scan, rows_for_scores(tmp_path)))
+    (trial,) = optuna.load_study(study_name="small_scan", storage=storage).trials
+    assert (trial.state.name, trial.params) == ("COMPLETE", {"init_scale": 3.0, "learning_rate": 0.05})
+
+
+@pytest.mark.parametrize("moment", range(4))
+def test_a_cell_that_is_point_and_reference_at_once_has_no_seed_twice(moment: int, tmp_path: Path) -> None:
+    """One worker looks what is left of scale 1, its point, and before it writes the other trains it as a reference."""
+    space = {"init_scale": [1.0, 3.0]}
+    scan = scan_of(objectives=["seed_level_r"], space=space, seeds=5, first_seeds=2, estimator="inputs")
+    train, moments = trainer(tmp_path), iter(range(100))
+
+    def interrupted(cell: Any, draws: Any) -> None:
+        blocks = blocks_left(tmp_path, cell, draws, 3)
+        if next(moments) == moment:
+            scored(scan, tmp_path, {"init_scale": 3.0}, [], train)
+        for block in blocks:
+            write_rows(tmp_path, block, rows_of(run_block(block), "small_scan", {}))
+
+    scored(scan, tmp_path, {"init_scale": 1.0}, [], interrupted)
+    scored(scan, tmp_path, {"init_scale": 3.0}, [], train)
+    written = [pq.read_table(path, columns=["seed"]).num_rows for path in (tmp_path / "rows").rglob("*.parquet")]
+    assert sum(written) == len(read_rows(tmp_path)) == 10
+
+
+def test_no_two_trials_need_the_same_cell_trained_at_once() -> None:
+    scan = scan_of(objectives=["seed_level_r"], space={"init_scale": SPACE["init_scale"]}, seeds=5)
+    search = ScanSearch(scan, None, {})
+    assert isinstance(search.suggest("first"), dict)
+    assert search.suggest("second") is None  # not now: the reference at scale 1 is being trained
+    assert search.suggest("second") is None
+    told = {"seed_level_r": 0.5, "pruned": "", "per_seed": [], "seeds": 5}
+    search.on_trial_complete("first", {"failed": "it died"})
+    third = search.suggest("third")
+    assert isinstance(third, dict)
+    assert search.suggest("fourth") is None
+    search.on_trial_complete("third", told)
+    found = [search.suggest(name) for name in ("fourth", "fifth", "sixth")]  # the reference is there
+    assert len({str(point["values"]) for point in [third, *found] if isinstance(point, dict)}) == 4
+    assert [trial.state.name for trial in search.study.trials] == ["FAIL", "COMPLETE", "RUNNING", "RUNNING", "RUNNING"]
+
+
+TWO_ENDS: dict[str, Any] = {
+    "clusters": [3, 60], "init_scale": [1.0, 2.0], "learning_rate": [0.01, 0.02], "bias": [-1.0, -2.0], "features": [3, 4],
+    "hidden_units": [12, 14], "kmeans_restarts": [1, 2], "init_half_width": [0.1, 0.2], "stimulus_pools": [4, 5],
+    "response_pools": [3, 4], "snapshots": [10, 11], "scaled_layers": ["hidden", "both"], "precision": ["float32", "float64"],
+}  # fmt: skip
+
+
+def test_every_corner_of_nine_axes_is_looked_at() -> None:
+    space = dict(list(TWO_ENDS.items())[:9])
+    with pytest.raises(SweepError, match="clusters = 60: must be below train_patterns"):  # none of the first 256 corners
+        scan_of(space=space)
+    cells = corners(scan_of(space=space | {"clusters": [3, 4]}))
+    assert len({cell.name for cell in cells}) == 512
+
+
+def test_of_too_many_corners_the_largest_is_looked_at_and_all_of_a_few_axes() -> None:
+    with pytest.raises(SweepError, match="clusters = 60: must be below train_patterns"):
+        scan_of(space=TWO_ENDS)
+    cells = corners(scan_of(space=TWO_ENDS | {"clusters": [4, 3]}))
+    assert len(cells) < MOST_CORNERS
+    together = {(c.settings.clusters, c.settings.hidden_units, c.settings.features) for c in cells}
+    assert len(together) == 8
+    largest = {name: max(values) for name, values in TWO_ENDS.items() if not isinstance(values[0], str)} | {"clusters": 4}
+    assert any(all(getattr(c.settings, name) == value for name, value in largest.items()) for c in cells)
+
+
+def test_choices_that_would_share_a_cells_name_are_refused() -> None:
+    with pytest.raises(SweepError, match="scan.space.init_scale = .*must differ in six digits"):
+        scan_of(space={"init_scale": [0.1, 0.10000001]})
 
 
 def test_dominated_and_diverged_points_cost_their_first_seeds_only(tmp_path: Path) -> None:
