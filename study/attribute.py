@@ -169,7 +169,7 @@ def attribute_study(
         SweepError: see `check`.
     """
     from study.figures.attribution import attribution_figure
-    from study.figures.style import save
+    from study.figures.style import save, use_our_style
 
     chosen = check(plan, names, seed, data_seed, to, thin, workers)
     try:
@@ -187,6 +187,7 @@ def attribute_study(
     for (cell, draw), traces in zip(chosen, traced, strict=True):
         files.append(to / f"{cell.name}-{draw.seed}.npz")
         np.savez(files[-1], **arrays_of(traces))  # type: ignore[arg-type]
+    use_our_style()
     for phases in _by_phase(traced):
         files += save(attribution_figure(chosen[0][0].environment, phases), to, f"attribution-{phases[0].phase}")
     sheets = [sheet for (cell, _), traces in zip(chosen, traced, strict=True) for sheet in sheets_of(cell.environment, traces)]

@@ -21,8 +21,9 @@ SHIFTS = [0.0, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 5.0]
 def calibrate(out: Path, repetitions: int, console: Console) -> dict[str, Any]:
     """Simulate, draw `shift.svg/.png` and `coverage.svg/.png` into `out`, and write `calibration.json/.md`."""
     from study.figures.calibration import coverage_figure, shift_figure
-    from study.figures.style import save
+    from study.figures.style import save, use_our_style
 
+    use_our_style()
     shifts = shift_study(SHIFTS, list(TRUTHS), 10, repetitions)
     cases = [(n, r, shape) for shape in SHAPES for r in TRUTHS for n in SIZES]
     tracked = track(cases, "simulating", console=console, disable=not console.is_terminal)

@@ -10,6 +10,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from rich.console import Console
 
+from study.clean import csv_frame, file_name
 from study.figures.figure_2 import tiers
 from study.figures.figure_3 import entk_projections
 from study.figures.figure_4 import match
@@ -20,7 +21,7 @@ from study.figures.figure_13 import pntk_values
 from study.figures.figure_14 import ntk_match, ntk_values
 from study.figures.half_times import half_times_against_theory
 from study.figures.linear import kept_rows
-from study.figures.style import save
+from study.figures.style import save, use_our_style
 from study.linear_analysis import analyse_linear
 from study.linear_sheets import linear_sheets
 from study.sheets import markdown, print_sheet
@@ -52,13 +53,14 @@ def report_linear(frame: pd.DataFrame, out: Path, console: Console) -> list[Path
         print_sheet(console, table)
     as_json, as_csv, as_markdown = (out / f"analysis.{kind}" for kind in ("json", "csv", "md"))
     as_json.write_text(json.dumps(analysis, indent=1, allow_nan=False) + "\n", encoding="utf-8")
-    pd.DataFrame(analysis["results"]).to_csv(as_csv, index=False)
+    csv_frame(pd.DataFrame(analysis["results"])).to_csv(as_csv, index=False)
     as_markdown.write_text("\n".join(markdown(table) for table in tables), encoding="utf-8")
     files = [as_json, as_csv, as_markdown]
+    use_our_style()
     for cell in analysis["cells"]:
         if cell["seed"] is None:
             continue
         rows = kept_rows(frame, cell["cell"])
         for name, draw in FIGURES.items():
-            files += save(draw(rows, cell["seed"]), out / "figures", f"{cell['cell']}_{name}")
+            files += save(draw(rows, cell["seed"]), out / "figures", f"{file_name(cell['cell'])}_{name}")
     return files

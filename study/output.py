@@ -10,6 +10,7 @@ from typing import Any
 import pandas as pd
 from rich.console import Console
 
+from study.clean import csv_frame, markdown_text
 from study.map_sheets import map_notes, map_sheets
 from study.over_time_sheets import over_time_notes, over_time_sheets
 from study.ranking_sheets import ranking_frame, ranking_notes, ranking_sheets
@@ -43,14 +44,14 @@ def write_analysis(out: Path, analysis: dict[str, Any]) -> list[Path]:
     `maps.csv` and `ranking.csv` where the study has maps and predictors."""
     as_json, as_csv, as_markdown = (out / f"analysis.{kind}" for kind in ("json", "csv", "md"))
     as_json.write_text(json.dumps(analysis, indent=1, allow_nan=False) + "\n", encoding="utf-8")
-    pd.DataFrame(analysis["results"]).to_csv(as_csv, index=False)
-    parts = [sentence(analysis), *(markdown(sheet) for sheet in _general(analysis))]
-    parts += [*rules(analysis), *notes(analysis), markdown(cell_sheet(analysis))]
+    csv_frame(pd.DataFrame(analysis["results"])).to_csv(as_csv, index=False)
+    parts = [markdown_text(sentence(analysis)), *(markdown(sheet) for sheet in _general(analysis))]
+    parts += [*map(markdown_text, (*rules(analysis), *notes(analysis))), markdown(cell_sheet(analysis))]
     for outcome in analysis["outcomes"]:
         parts += [markdown(sheet) for sheet in sheets(analysis, outcome, everything=True)]
-    parts += [*map(markdown, map_sheets(analysis)), *map_notes(analysis)]
-    parts += [*map(markdown, over_time_sheets(analysis, everything=True)), *over_time_notes(analysis)]
-    parts += [*map(markdown, ranking_sheets(analysis, everything=True)), *ranking_notes(analysis)]
+    parts += [*map(markdown, map_sheets(analysis)), *map(markdown_text, map_notes(analysis))]
+    parts += [*map(markdown, over_time_sheets(analysis, everything=True)), *map(markdown_text, over_time_notes(analysis))]
+    parts += [*map(markdown, ranking_sheets(analysis, everything=True)), *map(markdown_text, ranking_notes(analysis))]
     as_markdown.write_text("\n\n".join(parts), encoding="utf-8")
     files = [as_json, as_csv, as_markdown]
     frames = {
@@ -60,6 +61,6 @@ def write_analysis(out: Path, analysis: dict[str, Any]) -> list[Path]:
     for name, frame in frames.items():
         (out / name).unlink(missing_ok=True)  # of rows that are no more
         if (table := frame()) is not None:
-            table.to_csv(out / name, index=False)
+            csv_frame(table).to_csv(out / name, index=False)
             files.append(out / name)
     return files

@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import t as student
 
+from study.clean import markdown_text
 from study.contrasts import Contrast
 from study.plan import Cell, Draw, Plan
 from study.scan.crossover import crossover
@@ -236,5 +237,6 @@ def write_scan(folder: Path, found: dict[str, Any]) -> list[Path]:
     """`scan.json` and `scan.md`."""
     paths = [folder / "scan.json", folder / "scan.md"]
     paths[0].write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
-    paths[1].write_text("\n\n".join([*sentences(found), *map(markdown, scan_sheets(found))]), encoding="utf-8")
+    parts = [*map(markdown_text, sentences(found)), *map(markdown, scan_sheets(found))]
+    paths[1].write_text("\n\n".join(parts), encoding="utf-8")
     return paths
