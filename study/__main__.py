@@ -10,7 +10,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from study.failure import FAILED, traced, without_debug
+from study.failure import FAILED, UserError, traced, without_debug
 from study.help import ANALYSE, ATTRIBUTE, BENCH, CALIBRATE, DESCRIPTION, EXAMPLES, EXPORT, POWER, REPORT, RUN
 from study.surroundings import mend
 
@@ -175,7 +175,7 @@ def _main(arguments: Sequence[str]) -> int:
     except (SweepError, RowsError) as error:
         complain(f"error: {error}")
         return REFUSED
-    except StorageError as error:
+    except (StorageError, UserError) as error:
         complain(f"error: {error}")
         return FAILED
     except KeyboardInterrupt:

@@ -44,6 +44,10 @@ _OTHER_HINTS: tuple[tuple[type[BaseException], str], ...] = (
 )
 
 
+class UserError(Exception):
+    """What failed for a reason outside this project; its text is one line for the user."""
+
+
 def without_debug(arguments: Sequence[str]) -> tuple[list[str], bool]:
     """The arguments without `--debug`, which may stand before or after the command, and whether it was there."""
     end = arguments.index("--") if "--" in arguments else len(arguments)

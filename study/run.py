@@ -206,7 +206,7 @@ def _run(plan: Plan, out: Location, tracking: Tracking, address: str | None, con
     _print_problem(outcome.tracking_problem, console)
     done = len(finished(out))
     for label, why in outcome.failed.items():
-        console.print(f"failed: {label}: {why}", style="red", highlight=False, markup=False)
+        console.print(f"failed: {label}: {why}", style="red", highlight=False, markup=False, soft_wrap=True)
     if done < plan.networks:
         state = "Stopped" if outcome.interrupted else "Not complete"
         console.print(f"{state}: {done} of {plan.networks} networks are finished; the same command goes on from there.")
