@@ -22,7 +22,7 @@ examples:
   python -m study bench train                               ours against nn.Module and torch.func.vmap
 
 exit status: 0 done; 1 failed, or not all is done; 2 refused before any work; 141 nobody read the output any more (| head).
-Whatever goes wrong is one line that says why. If that is not enough: it names the file with the traceback, --debug prints it."""
+Whatever goes wrong is one line; where that is not enough, it names a file with the traceback, which --debug prints."""
 
 RUN = """\
 Train and measure every network of a sweep under Ray Tune, many seeds per trial, then print the tables.
