@@ -5,19 +5,20 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from importlib import import_module
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
-from rich.console import Console
-
-from study import chaos, dashboard, one_step, outward
+from study.failure import FAILED, UserError, traced, without_debug
 from study.help import ANALYSE, ATTRIBUTE, BENCH, CALIBRATE, DESCRIPTION, EXAMPLES, EXPORT, POWER, REPORT, RUN
-from study.scan import command as scan
 from study.signals import obedient
-from study.storage import StorageError, location, write_text
+from study.surroundings import mend
 
-REFUSED, FAILED = 2, 1
+if TYPE_CHECKING:  # what takes long to import is imported inside functions, where an interruption is one line
+    from rich.console import Console
+
+REFUSED = 2
 BENCH_NAMES = ("train", "entk", "silhouette", "analysis", "flow", "scale", "fused", "path", "predictors", "scan", "sweep")
 PLAIN = argparse.RawDescriptionHelpFormatter
 
@@ -26,12 +27,20 @@ class _Parser(argparse.ArgumentParser):
     """Refuses in one line."""
 
     def error(self, message: str) -> NoReturn:
-        print(f"error: {message} (see {self.prog} --help)", file=sys.stderr)
+        from study.console import complain
+
+        complain(f"error: {message} (see {self.prog} --help)")
         raise SystemExit(REFUSED)
 
 
 def _parser() -> argparse.ArgumentParser:
+    from study import chaos, dashboard, one_step
+    from study.scan import command as scan
+
     parser = _Parser("python -m study", description=DESCRIPTION, epilog=EXAMPLES, formatter_class=PLAIN)
+    parser.add_argument(
+        "--debug", action="store_true", help="print the traceback of an error, and warnings; also after the command"
+    )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for add in (
         _add_study, _add_network, _add_statistics, one_step.add_command, chaos.add_command, dashboard.add_command,
@@ -43,6 +52,9 @@ def _parser() -> argparse.ArgumentParser:
 
 def _add_study(commands: Any) -> None:
     """Commands on a whole study."""
+    from study import outward
+    from study.storage import location
+
     run = commands.add_parser("run", formatter_class=PLAIN, help="run a sweep, or go on with it", description=RUN)
     run.add_argument("sweep", type=Path, metavar="SWEEP.yaml")
     run.add_argument(
@@ -81,6 +93,8 @@ def _add_study(commands: Any) -> None:
 
 def _add_network(commands: Any) -> None:
     """Commands on single networks of a study."""
+    from study.storage import location
+
     export = commands.add_parser(
         "export", formatter_class=PLAIN, help="one network's weights and data as .npz", description=EXPORT
     )
@@ -144,34 +158,35 @@ def _one_set_each(arguments: Sequence[str]) -> list[str]:
 
 @obedient
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; returns the exit status."""
-    options = _parser().parse_args(_one_set_each(sys.argv[1:] if arguments is None else arguments))
+    """Run one command; returns the exit status. Whatever goes wrong is one line."""
+    given, debug = without_debug(sys.argv[1:] if arguments is None else arguments)
+    return traced(lambda: _main(given), given, debug)
+
+
+def _main(arguments: Sequence[str]) -> int:
+    options = _parser().parse_args(_one_set_each(arguments))
+    mend()
+    from study.console import complain, make_console
     from study.rows import RowsError  # late, here and below: torch takes seconds that --help need not spend
+    from study.storage import StorageError
     from study.sweep import SweepError
 
-    console = _console()
+    console = make_console()
     try:
         return COMMANDS[options.command](options, console)
     except (SweepError, RowsError) as error:
-        print(f"error: {error}", file=sys.stderr)
+        complain(f"error: {error}")
         return REFUSED
-    except StorageError as error:
-        print(f"error: {error}", file=sys.stderr)
+    except (StorageError, UserError) as error:
+        complain(f"error: {error}")
         return FAILED
     except KeyboardInterrupt:
-        print("stopped", file=sys.stderr)
+        complain("stopped")
         return FAILED
-
-
-def _console() -> Console:
-    """Tables need room: outside a terminal they are not wrapped to 80 columns."""
-    from study.tables import WIDTH
-
-    console = Console()
-    return console if console.is_terminal else Console(width=WIDTH)
 
 
 def _run(options: argparse.Namespace, console: Console) -> int:
+    from study import outward
     from study.plan import make_plan
     from study.run import run
     from study.sweep_file import load_sweep
@@ -184,6 +199,7 @@ def _run(options: argparse.Namespace, console: Console) -> int:
 
 
 def _analyse(options: argparse.Namespace, console: Console) -> int:
+    from study import outward
     from study.folder import linear_part, stored_plan
     from study.plan import make_plan
     from study.run import report
@@ -261,6 +277,7 @@ def _calibrate(options: argparse.Namespace, console: Console) -> int:
 def _bench(options: argparse.Namespace, console: Console) -> int:
     from study.bench import BENCHES
     from study.folder import check_file
+    from study.storage import write_text
 
     if options.json:
         check_file(options.json, "--json", b"{")
@@ -268,6 +285,11 @@ def _bench(options: argparse.Namespace, console: Console) -> int:
     if options.json:
         write_text(options.json, json.dumps(numbers, indent=1) + "\n")
     return 0
+
+
+def _of(module: str) -> Callable[[argparse.Namespace, Console], int]:
+    """The command of a module of its own."""
+    return lambda options, console: import_module(module).command(options, console)
 
 
 COMMANDS = {
@@ -278,10 +300,10 @@ COMMANDS = {
     "attribute": _attribute,
     "power": _power,
     "calibrate": _calibrate,
-    "one-step": one_step.command,
-    "chaos": chaos.command,
-    "dashboard": dashboard.command,
-    "scan": scan.command,
+    "one-step": _of("study.one_step"),
+    "chaos": _of("study.chaos"),
+    "dashboard": _of("study.dashboard"),
+    "scan": _of("study.scan.command"),
     "bench": _bench,
 }
 

@@ -177,7 +177,7 @@ def attribute_study(
         SweepError: see `check`.
     """
     from study.figures.attribution import attribution_figure
-    from study.figures.style import save
+    from study.figures.style import save, use_our_style
 
     chosen = check(plan, names, seed, data_seed, to, thin, workers)
     try:
@@ -205,6 +205,7 @@ def attribute_study(
         sink = io.BytesIO()
         np.savez(sink, **arrays_of(traces))  # type: ignore[arg-type]
         write_bytes(files[-1], sink.getbuffer())
+    use_our_style()
     for phases in _by_phase(traced):
         files += save(attribution_figure(chosen[0][0].environment, phases), to, f"attribution-{phases[0].phase}")
     for sheet in sheets:

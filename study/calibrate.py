@@ -30,9 +30,10 @@ def calibrate(out: Path, repetitions: int, console: Console) -> dict[str, Any]:
         SweepError: a file of one of these names is there that this command did not write.
     """
     from study.figures.calibration import coverage_figure, shift_figure
-    from study.figures.style import save
+    from study.figures.style import save, use_our_style
 
     check_ours(out, OUTPUTS, OUTPUTS[0], "--out")
+    use_our_style()
     shifts = shift_study(SHIFTS, list(TRUTHS), 10, repetitions)
     cases = [(n, r, shape) for shape in SHAPES for r in TRUTHS for n in SIZES]
     tracked = track(cases, "simulating", console=console, disable=not console.is_terminal)

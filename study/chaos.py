@@ -64,7 +64,8 @@ def command(options: argparse.Namespace, console: Console) -> int:
             numbers = chaos(options.kills, options.seed, console, Path(name))
         except (SweepError, RowsError):
             for log in sorted(Path(name).glob("*.log")):
-                console.print(log.read_text(encoding="utf-8")[-3000:], highlight=False, markup=False)
+                for line in log.read_text(encoding="utf-8")[-3000:].splitlines():
+                    console.print(line, highlight=False, markup=False)
             raise
     print_sheet(console, _sheet(numbers))
     if options.json:

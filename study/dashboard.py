@@ -12,13 +12,13 @@ from __future__ import annotations
 import argparse
 import json
 import shlex
-import sys
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 
+from study.console import complain
 from study.outward import check_no_settings, mode_of_environment, named
 from study.storage import local_folder, location, spelled, write_text
 
@@ -99,7 +99,7 @@ def _publish(make: Any, entity: str, home: Path, console: Console) -> int:
         workspace, created = _save(make, entity, home)
     except Exception as error:  # no login, no network, no such project, no permission
         why = " ".join(str(error).split())[:300]
-        print(f"error: not published: {type(error).__name__}: {why}", file=sys.stderr)
+        complain(f"error: not published: {type(error).__name__}: {why}")
         return FAILED
     console.print(f"{'Created' if created else 'Updated'}: {workspace.url}", highlight=False, markup=False, soft_wrap=True)
     return 0

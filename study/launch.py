@@ -23,6 +23,7 @@ from rich.console import Console
 
 from study import linear_trial, signals, trial
 from study.checkpoint import Checkpoint, key_of, place_of
+from study.failure import UserError
 from study.kept import write_kept
 from study.lock import holds
 from study.memory import SHARE, check_block, machine_memory
@@ -176,8 +177,8 @@ def launch(
         if owned:
             try:
                 start_ray(address)
-            except (RuntimeError, OSError) as error:  # one of its processes died on the way, or the cluster went away
-                return Outcome({"Ray": f"did not start ({' '.join(str(error).split())[:200]})"}, None, False)
+            except RayError as error:
+                return Outcome({"Ray": str(error).removeprefix("Ray ")}, None, False)
         compute = plan.sweep.compute
         trainable = tune.with_parameters(
             run_trial,
@@ -224,8 +225,16 @@ def _last_words(console: Console, progress: LiveProgress, why: str) -> None:
     console.print(f"Stopped: {why}; finished networks are kept, the same command goes on from there.", soft_wrap=True)
 
 
+class RayError(UserError, RuntimeError):
+    """Ray that does not start."""
+
+
 def start_ray(address: str | None) -> None:
-    """Join the cluster at an address, or start a Ray of our own that joins none."""
+    """Join the cluster at an address, or start a Ray of our own that joins none.
+
+    Raises:
+        RayError: it did not start; one of its processes died on the way, or there is no room for its files.
+    """
     signals.obey()
     if address is None:
         private_token()
@@ -234,11 +243,21 @@ def start_ray(address: str | None) -> None:
     except SystemExit:  # Ray's own handler of SIGTERM, which it installs on the way
         signals.note(signal.SIGTERM)
         raise KeyboardInterrupt from None
-    except Exception:
+    except Exception as error:  # Ray raises plain Exceptions, too
         if signals.received():  # its processes were sent the signal too
             raise KeyboardInterrupt from None
-        raise
+        said = " ".join(str(error).split())[:300]
+        raise RayError(f"Ray did not start: {said or type(error).__name__}: {_way_out(said, address)}") from error
     signals.obey()
+
+
+def _way_out(said: str, address: str | None) -> str:
+    """What may help when Ray has not started."""
+    if address:
+        return f"is a cluster of this version of Ray at --address {address}?"
+    if "AF_UNIX" in said:
+        return "the path of its temporary folder is too long for its sockets; set RAY_TMPDIR to a short one, such as /tmp/r"
+    return "is there memory, and space in its temporary folder (RAY_TMPDIR names another)? The same command tries again"
 
 
 def _local_options(address: str | None) -> dict[str, Any]:

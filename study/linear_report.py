@@ -11,6 +11,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from rich.console import Console
 
+from study.clean import csv_frame, file_name, markdown_text
 from study.figures.figure_2 import tiers
 from study.figures.figure_3 import entk_projections
 from study.figures.figure_4 import match
@@ -21,7 +22,7 @@ from study.figures.figure_13 import pntk_values
 from study.figures.figure_14 import ntk_match, ntk_values
 from study.figures.half_times import half_times_against_theory
 from study.figures.linear import kept_rows
-from study.figures.style import save
+from study.figures.style import save, use_our_style
 from study.interim import interim_note
 from study.linear_analysis import analyse_linear
 from study.linear_sheets import linear_sheets
@@ -67,13 +68,15 @@ def report_linear(frame: pd.DataFrame, out: Path, console: Console, said: Mappin
     begin(out, [*ANALYSIS, *(f"figures/{cell}_{name}.{kind}" for cell in drawn for name in FIGURES for kind in ("svg", "png"))])
     as_json, as_csv, as_markdown = (out / f"analysis.{kind}" for kind in ("json", "csv", "md"))
     write_text(as_json, json.dumps(analysis, indent=1, allow_nan=False) + "\n")
-    write_text(as_csv, pd.DataFrame(analysis["results"]).to_csv(index=False))
-    write_text(as_markdown, "\n".join([*filter(None, [note]), *said["remarks"], *map(markdown, tables)]))
+    write_text(as_csv, csv_frame(pd.DataFrame(analysis["results"])).to_csv(index=False))
+    said_first = map(markdown_text, filter(None, [note, *said["remarks"]]))
+    write_text(as_markdown, "\n".join([*said_first, *map(markdown, tables)]))
     files = [as_json, as_csv, as_markdown]
+    use_our_style()
     for cell in analysis["cells"]:
         if cell["seed"] is None:
             continue
         rows = kept_rows(frame, cell["cell"])
         for name, draw in FIGURES.items():
-            files += save(draw(rows, cell["seed"]), out / "figures", f"{cell['cell']}_{name}")
+            files += save(draw(rows, cell["seed"]), out / "figures", f"{file_name(cell['cell'])}_{name}")
     return files

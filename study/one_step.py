@@ -108,9 +108,10 @@ def write(numbers: dict[str, Any], out: Path) -> list[Path]:
     import pandas as pd
 
     from study.figures.figure_1 import panels
-    from study.figures.style import save
+    from study.figures.style import save, use_our_style
     from study.storage import write_text
 
+    use_our_style()
     columns = {name: values for name, values in numbers["curves"].items() if name not in ("influence", "weighted")}
     for name in ("influence", "weighted"):
         columns |= {f"{name}_{number}": values for number, values in enumerate(numbers["curves"][name], start=1)}

@@ -10,6 +10,7 @@ from typing import Any
 import pandas as pd
 from rich.console import Console
 
+from study.clean import csv_frame, markdown_text
 from study.interim import interim_note
 from study.map_sheets import map_notes, map_sheets
 from study.over_time_sheets import over_time_notes, over_time_sheets
@@ -60,17 +61,17 @@ def write_analysis(out: Path, analysis: dict[str, Any]) -> list[Path]:
     begin(out, [*ANALYSIS, *tables])
     as_json, as_csv, as_markdown = (out / f"analysis.{kind}" for kind in ("json", "csv", "md"))
     write_text(as_json, json.dumps(analysis, indent=1, allow_nan=False) + "\n")
-    write_text(as_csv, pd.DataFrame(analysis["results"] or analysis["within"]).to_csv(index=False))
-    parts = [sentence(analysis), *(markdown(sheet) for sheet in _general(analysis))]
-    parts += [*rules(analysis), *notes(analysis), markdown(cell_sheet(analysis))]
+    write_text(as_csv, csv_frame(pd.DataFrame(analysis["results"] or analysis["within"])).to_csv(index=False))
+    parts = [markdown_text(sentence(analysis)), *(markdown(sheet) for sheet in _general(analysis))]
+    parts += [*map(markdown_text, (*rules(analysis), *notes(analysis))), markdown(cell_sheet(analysis))]
     for outcome in analysis["outcomes"]:
         parts += [markdown(sheet) for sheet in sheets(analysis, outcome, everything=True)]
-    parts += [*map(markdown, map_sheets(analysis)), *map_notes(analysis)]
-    parts += [*map(markdown, over_time_sheets(analysis, everything=True)), *over_time_notes(analysis)]
-    parts += [*map(markdown, ranking_sheets(analysis, everything=True)), *ranking_notes(analysis)]
+    parts += [*map(markdown, map_sheets(analysis)), *map(markdown_text, map_notes(analysis))]
+    parts += [*map(markdown, over_time_sheets(analysis, everything=True)), *map(markdown_text, over_time_notes(analysis))]
+    parts += [*map(markdown, ranking_sheets(analysis, everything=True)), *map(markdown_text, ranking_notes(analysis))]
     write_text(as_markdown, "\n\n".join(parts))
     files = [as_json, as_csv, as_markdown]
     for name, frame in tables.items():
-        write_text(out / name, frame.to_csv(index=False))
+        write_text(out / name, csv_frame(frame).to_csv(index=False))
         files.append(out / name)
     return files

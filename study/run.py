@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import torch
 from rich.console import Console
@@ -45,6 +46,7 @@ from study.written import begin, clean, ended
 
 START_SECONDS = 12  # of Ray and its workers; a trial costs about a second on top of its training
 PROBE_STEPS = 60
+LARGEST = 1e70  # of a number in the rows: its fourth power is still a number
 
 
 def seconds_per_linear_step(block: Block[LinearCell]) -> float:
@@ -212,7 +214,7 @@ def _run(plan: Plan, out: Location, tracking: Tracking, address: str | None, con
     _print_problem(outcome.tracking_problem, console)
     left = sum(len(block.draws) for block in plan.blocks(finished(out)))
     for label, why in outcome.failed.items():
-        console.print(f"failed: {label}: {why}", style="red", highlight=False, markup=False)
+        console.print(f"failed: {label}: {why}", style="red", highlight=False, markup=False, soft_wrap=True)
     if left:
         state, done = "Stopped" if outcome.interrupted else "Not complete", plan.networks - left
         console.print(f"{state}: {done} of {plan.networks} networks are finished; the same command goes on from there.")
@@ -236,10 +238,31 @@ def analysed(frame: pd.DataFrame, plan: Plan | None, out: Location) -> dict[str,
             f"{out}: rows need a column silhouette_<estimator> or predictor_<phase>_<name>, and one of loss_<phase>_test, "
             "loss_<phase>_unseen"
         )
+    check_sizes(frame, out)
     costs = costs_of(frame, plan, out) if has_predictors(frame) else {}
     found = analyse(frame, contrasts, plan.sweep.primary if plan is not None else None, costs=costs)
     found["warnings"] += frame.attrs.get("notes", ())
     return found | remarks(frame, out, plan) | {"interim": interim(frame, plan, out)}
+
+
+def check_sizes(frame: pd.DataFrame, out: Location) -> None:
+    """Refuse numbers whose powers overflow, and with them every statistic of their column.
+
+    Raises:
+        RowsError: names the column, the value and its network; networks that diverged take no part and may hold any.
+    """
+    if "diverged" in frame:
+        frame = frame[~frame["diverged"].astype("boolean").fillna(False).to_numpy(dtype=bool)]
+    for name in frame.columns:
+        if name.startswith(("silhouette_", "loss_", "predictor_")) and pd.api.types.is_numeric_dtype(frame[name]):
+            values = frame[name].to_numpy(dtype=float, na_value=np.nan)
+            large = np.flatnonzero(np.isfinite(values) & (np.abs(values) > LARGEST))
+            if len(large):
+                row = frame.iloc[large[0]]
+                raise RowsError(
+                    f"{out}: {name} = {values[large[0]]:g} of cell {row['cell']}, seed {row['seed']}: must be at most "
+                    f"{LARGEST:g} in size; set its column diverged to true, or leave it out"
+                )
 
 
 def report(plan: Plan | None, out: Location, console: Console, tracked: Sweep | None = None) -> None:

@@ -7,8 +7,11 @@ from dataclasses import dataclass
 
 from rich import box
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
+
+from study.clean import markdown_cell, markdown_text
+from study.text import visible
 
 
 @dataclass(frozen=True)
@@ -31,13 +34,13 @@ class Sheet:
 
 def print_sheet(console: Console, sheet: Sheet) -> None:
     """Print to a terminal."""
-    table = Table(title=escape(sheet.title), box=box.SIMPLE_HEAD, title_justify="left")
+    table = Table(title=Text(visible(sheet.title), "table.title"), box=box.SIMPLE_HEAD, title_justify="left")
     for number, heading in enumerate(sheet.headings):
-        table.add_column(escape(heading), justify="left" if number < sheet.left else "right")
+        table.add_column(Text(visible(heading)), justify="left" if number < sheet.left else "right")
     for number, row in enumerate(sheet.rows):
         if number in sheet.sections:
             table.add_section()
-        table.add_row(*map(escape, row), style="bold" if number in sheet.strong else None)
+        table.add_row(*(Text(visible(cell)) for cell in row), style="bold" if number in sheet.strong else None)
     console.print(table)
 
 
@@ -45,8 +48,9 @@ def markdown(sheet: Sheet) -> str:
     """The table as Markdown, its title above it."""
 
     def line(cells: Sequence[str]) -> str:
-        return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+        return "| " + " | ".join(map(markdown_cell, cells)) + " |"
 
     rule = ["---" if number < sheet.left else "---:" for number in range(len(sheet.headings))]
     rows = [[f"**{c}**" if c and number in sheet.strong else c for c in row] for number, row in enumerate(sheet.rows)]
-    return "\n".join([f"**{sheet.title}**", "", line(sheet.headings), line(rule), *map(line, rows)]) + "\n"
+    title = markdown_text(visible(sheet.title))
+    return "\n".join([f"**{title}**", "", line(sheet.headings), line(rule), *map(line, rows)]) + "\n"

@@ -106,7 +106,11 @@ def local_folder(where: Location) -> Path:
     """The folder on this machine for what cannot live on object storage: W&B's and Ray's own files."""
     if isinstance(where, Path):
         return where
-    return Path.home() / ".pntk" / re.sub(r"[^A-Za-z0-9.-]+", "_", str(where))
+    try:
+        home = Path.home()
+    except RuntimeError:
+        raise StorageError(f"{where}: its local files need a home folder; set HOME to a folder that you can write") from None
+    return home / ".pntk" / re.sub(r"[^A-Za-z0-9.-]+", "_", str(where))
 
 
 @lru_cache(maxsize=64)

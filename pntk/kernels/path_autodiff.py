@@ -12,9 +12,10 @@ from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
-from torch.func import grad, jacrev, jvp, vmap
+from torch.func import jvp
 
-from pntk.kernels.autodiff import SampleLoss, _trainable, squared_error
+from pntk.kernels.autodiff import SampleLoss, SampleOutputs, flat, jacobian_at, sample_gradients, squared_error, trainable
+from pntk.kernels.module_check import check_outputs, mapped
 from pntk.kernels.path import ROUNDING, STEP_SHARE, PathKernel, check, worst
 from pntk.kernels.quadrature import ADAPTIVE, NodeChoice, Rule
 
@@ -38,7 +39,7 @@ def path_kernel(
     """Train a copy of the module's parameters and attribute the change of its outputs to training samples.
 
     Args:
-        module: maps (N, ...) to (N, O); left as it is.
+        module: maps (N, ...) to (N, ...), O outputs a sample; left as it is.
         train_targets: (M, ...) in whatever form the loss takes, class numbers (M,) too.
         steps: full-batch gradient steps on the loss SUMMED over samples.
         rule, tolerance, thin: as of `pntk.kernels.path.PathIntegral`.
@@ -50,24 +51,25 @@ def path_kernel(
         the trained parameters by name, and P as a block of one, (1, N, O, M).
 
     Raises:
-        ValueError: no trainable parameter, unknown rule, or a tolerance or thinning that makes no sense.
+        ValueError: no trainable parameter or no tangent kernel (`pntk.kernels.autodiff.trainable`), targets that the loss does
+            not take, unknown rule, or a tolerance or thinning that makes no sense.
     """
     check(tolerance, thin)
-    parameters, output = _trainable(module)
-    choice = NodeChoice(rule)
+    parameters, shaped = trainable(module, train_inputs)
+    check_outputs(module, {**dict(module.named_buffers()), **dict(module.named_parameters())}, shaped, test_inputs)
+    choice, output = NodeChoice(rule), flat(shaped)
+    gradients = sample_gradients(parameters, shaped, loss, train_inputs, train_targets)
 
-    def sample_loss(weights: Parameters, sample: Tensor, target: Tensor, count: Tensor) -> Tensor:
-        return count * loss(output(weights, sample), target)
+    def outputs(weights: Parameters, inputs: Tensor) -> Tensor:
+        return mapped(output, weights, inputs)
 
-    gradients = vmap(grad(sample_loss), in_dims=(None, 0, 0, 0))
-    outputs = vmap(output, in_dims=(None, 0))
     start = now = outputs(parameters, test_inputs)
     weighting = start.new_ones(len(train_inputs)) if counts is None else counts.to(start)
     kernel = start.new_zeros(*start.shape, len(train_inputs))
     for first in range(0, steps, thin):
         before, columns = parameters, start.new_zeros(len(train_inputs), 1)
         for _ in range(min(thin, steps - first)):
-            step = gradients(parameters, train_inputs, train_targets, weighting)
+            step = gradients(parameters, weighting)
             parameters = {name: p - learning_rate * step[name].sum(dim=0) for name, p in parameters.items()}
             columns = columns - learning_rate * torch.cat([step[name].flatten(1) for name in parameters], dim=1)
         end = outputs(parameters, test_inputs)
@@ -105,14 +107,11 @@ def _evaluate(
     return evaluate
 
 
-def _mean_jacobian(
-    output: Callable[[Parameters, Tensor], Tensor], rule: Rule, before: Parameters, after: Parameters, inputs: Tensor
-) -> Tensor:
+def _mean_jacobian(output: SampleOutputs, rule: Rule, before: Parameters, after: Parameters, inputs: Tensor) -> Tensor:
     """Jacobian of the outputs averaged over the segment, (N, O, P)."""
     mean: Tensor | None = None
     for s, weight in zip(rule.nodes, rule.weights, strict=True):
-        blocks = vmap(jacrev(output), in_dims=(None, 0))(_between(before, after, s), inputs)
-        here = weight * torch.cat([blocks[name].flatten(2) for name in before], dim=2)
+        here = weight * jacobian_at(_between(before, after, s), output, inputs)
         mean = here if mean is None else mean + here
     assert mean is not None
     return mean

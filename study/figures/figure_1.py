@@ -34,10 +34,10 @@ def panels(numbers: dict[str, Any]) -> Figure:
             axis.plot(curves["x"], curve, color=colour, linewidth=1.4)
             axis.plot([at], [0], "o", color=colour, markersize=5, clip_on=False)
         axis.axhline(0, color="0.7", linewidth=0.6, zorder=0)
-        axis.set_ylabel(label)
+        axis.set_ylabel(label, parse_math=True)
     _changes(axes[1, 1], curves)
     for axis in axes[1]:
-        axis.set_xlabel("$x$")
+        axis.set_xlabel("$x$", parse_math=True)
     for letter, axis in zip("abcd", axes.flat, strict=True):
         axis.set_title(letter, loc="left", fontweight="bold")
     return figure

@@ -8,14 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import matplotlib.pyplot as plt
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 from rich.console import Console
 
 from study.figures.registry import FIGURES, draw_all
 from study.figures.study import Drawn, Missing, Study
-from study.figures.style import save
+from study.figures.style import close, save, use_our_style
 from study.folder import LINEAR
 from study.interim import interim_note
 from study.map_sheets import map_notes
@@ -38,6 +37,7 @@ from study.report.view import (
 )
 from study.storage import Location, as_folder, write_text
 from study.tables import notes, rules, sentence, verdict_sheet
+from study.text import visible
 from study.written import begin, clean, ended
 
 HEADLINES = ("scatter", "figure_5")  # of a multitask study, of a linear one
@@ -75,6 +75,7 @@ def build_report(out: Location, contrast: str | None, console: Console) -> Locat
     study = read_studies(out, contrast)
     beside = f" and {len(study.beside.rows)} of {study.beside.name}" if study.beside else ""
     console.print(f"{len(study.rows)} networks of {study.name}{beside}; drawing figures ...", highlight=False, markup=False)
+    use_our_style()
     figures = [f"figures/{function.__name__}.{kind}" for function in FIGURES for kind in ("svg", "png")]
     with as_folder(out) as folder:
         begin(folder, ["report.html", *figures])
@@ -104,10 +105,15 @@ def _pictures(study: Study, folder: Path) -> tuple[list[Picture], dict[str, Miss
         try:
             as_svg = save(drawn.figure, folder, name)[0]
         finally:
-            plt.close(drawn.figure)
+            close(drawn.figure)
         svg = inline(as_svg.read_text(encoding="utf-8"), name, drawn.alt)
         pictures.append(Picture(name, len(pictures) + 1, drawn, svg))
     return pictures, missing
+
+
+def _visible(value: Any) -> Any:
+    """Text as the page may hold it: no sign that turns or hides what follows; what is markup already stays."""
+    return visible(value, keep="\n") if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
 def _page(study: Study, pictures: Sequence[Picture], missing: dict[str, Missing]) -> str:
@@ -117,8 +123,9 @@ def _page(study: Study, pictures: Sequence[Picture], missing: dict[str, Missing]
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
+        finalize=_visible,
     )
-    environment.filters["code"] = lambda text: Markup(re.sub(r"`([^`]*)`", r"<code>\1</code>", str(escape(text))))
+    environment.filters["code"] = lambda text: Markup(re.sub(r"`([^`]*)`", r"<code>\1</code>", str(escape(_visible(text)))))
     headline = next((picture for picture in pictures if picture.name == HEADLINES[study.is_linear]), None)
     sweep = study.plan.sweep if study.plan else None
     studies = [study, *([study.beside] if study.beside else [])]

@@ -8,6 +8,8 @@ from html import escape
 
 from markupsafe import Markup
 
+from study.text import visible
+
 
 def inline(svg: str, name: str, alt: str) -> Markup:
     """The svg element of a file, ids made the figure's own, with role and name for screen readers.
@@ -29,10 +31,12 @@ def inline(svg: str, name: str, alt: str) -> Markup:
         again = f"-{seen[found[1]]}" if seen[found[1]] > 1 else ""
         return f'id="{name}-{found[1]}{again}"'
 
-    text = re.sub(r'\bid="([^"]*)"', own, text)
-    text = re.sub(r'(xlink:href="|url\()#', rf"\g<1>#{name}-", text)
-    text = re.sub(r"#000000\b", "currentColor", text)
-    text = re.sub(r"#ffffff\b", "var(--page)", text)
+    def adapted(found: re.Match[str]) -> str:
+        tag = re.sub(r'\bid="([^"]*)"', own, found[0])
+        tag = re.sub(r'(xlink:href="|url\()#', rf"\g<1>#{name}-", tag)
+        return re.sub(r"#ffffff\b", "var(--page)", re.sub(r"#000000\b", "currentColor", tag))
+
+    text = re.sub(r"<[^>]*>", adapted, text)  # tags only: what stands between them is words, perhaps a name like #000000
     opening, rest = text.split(">", 1)
     opening = re.sub(r'\s(xmlns(:\w+)?|width|height|version)="[^"]*"', "", opening)
-    return Markup(f'{opening} role="img" aria-label="{escape(alt)}">{rest}')
+    return Markup(f'{opening} role="img" aria-label="{escape(visible(alt))}">{rest}')

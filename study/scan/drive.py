@@ -159,7 +159,7 @@ def _complain(console: Console, outcome: Outcome) -> None:
     if outcome.tracking_problem:
         console.print(f"warning: Weights & Biases: {outcome.tracking_problem}", highlight=False, markup=False)
     for label, why in outcome.failed.items():
-        console.print(f"failed: {label}: {why}", style="red", highlight=False, markup=False)
+        console.print(f"failed: {label}: {why}", style="red", highlight=False, markup=False, soft_wrap=True)
 
 
 def record(scan: Scan, storage: Any, points: Sequence[Point]) -> None:

@@ -5,13 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import matplotlib.pyplot as plt
 import pandas as pd
 from rich.console import Console
 
 from study.figures.pareto import pareto
 from study.figures.study import Drawn, Study, leading_contrast
-from study.figures.style import save
+from study.figures.style import save, use_our_style
 from study.output import print_analysis, write_analysis
 from study.plan import Plan
 from study.rows import RowsError
@@ -45,12 +44,12 @@ def report_scan(plan: Plan, frame: pd.DataFrame, folder: Path, out: Location, co
         final, analysis = analysed_scan(plan, frame, out)
         files += write_analysis(folder, analysis)
         print_analysis(console, analysis)
+    use_our_style()
     drawn = pareto(
         Study(out, final if len(final) else frame, {"scan": found}, plan, leading_contrast(analysis) if analysis else "")
     )
     if isinstance(drawn, Drawn):
         files += save(drawn.figure, folder / "figures", "pareto")
-        plt.close(drawn.figure)
     for sheet in reversed(scan_sheets(found, SHOWN)):
         print_sheet(console, sheet)
     for line in sentences(found):

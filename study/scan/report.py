@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import t as student
 
+from study.clean import markdown_text
 from study.contrasts import Contrast
 from study.plan import Cell, Draw, Plan
 from study.scan.crossover import crossover
@@ -236,5 +237,6 @@ def write_scan(folder: Path, found: dict[str, Any]) -> list[Path]:
     """`scan.json` and `scan.md`."""
     paths = [folder / "scan.json", folder / "scan.md"]
     write_text(paths[0], json.dumps(found, indent=1) + "\n")
-    write_text(paths[1], "\n\n".join([*sentences(found), *map(markdown, scan_sheets(found))]))
+    parts = [*map(markdown_text, sentences(found)), *map(markdown, scan_sheets(found))]
+    write_text(paths[1], "\n\n".join(parts))
     return paths
