@@ -21,6 +21,7 @@ from pntk.structure.attribution import Attribution, attribute
 from pntk.training.workspace import mean_loss
 from study.attribution_sheets import sheets_of
 from study.export import find_draw
+from study.memory import check_attribution
 from study.plan import Cell, Draw, Plan
 from study.sheets import markdown, print_sheet
 from study.sweep import SweepError
@@ -172,6 +173,7 @@ def attribute_study(
     from study.figures.style import save
 
     chosen = check(plan, names, seed, data_seed, to, thin, workers)
+    check_attribution([cell for cell, _ in chosen], workers)
     try:
         to.mkdir(parents=True, exist_ok=True)
     except OSError as error:

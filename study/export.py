@@ -10,6 +10,7 @@ import numpy as np
 from pntk.network import WEIGHT_NAMES, Networks
 from pntk.tasks import encode
 from study.folder import check_file
+from study.memory import check_network
 from study.plan import Block, Cell, Draw, Plan
 from study.rows import RowsError, read_rows
 from study.storage import Location
@@ -51,6 +52,7 @@ def export(plan: Plan, out: Location, cell_name: str, seed: int, data_seed: int 
     cell = plan.cell(cell_name)
     draw = find_draw(cell, seed, data_seed)
     check_file(to, "--to")
+    check_network(cell, draw)
     with threads(plan.sweep.compute.cpus_per_trial):  # as in the study, so that losses agree to the last bit
         result = run_block(Block(cell, (draw,)))
     arrays = arrays_of(result)

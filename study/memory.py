@@ -6,29 +6,23 @@ holds them against real runs. What a worker takes before it has done anything is
 
 from __future__ import annotations
 
-import os
+from collections.abc import Sequence
 from typing import Any
 
 from pntk.predictors.spectrum import MOST_PATTERNS
 from study.linear_trial import recorded
+from study.machine import memory
 from study.plan import Block, Cell, LinearCell, Plan
 from study.sweep import SweepError
 
 WORKER = 600e6  # a Ray worker with torch, scikit-learn and wandb imported
+BYTES_PER_CELL, BYTES_PER_LISTED = 64, 24  # of a table in memory, with copies of it
 SHARE = 0.9  # of the machine's memory that trials may take together
 
 
 def machine_memory() -> float:
-    """Bytes of this machine, or of the container that we are in if that is less."""
-    try:
-        whole = float(os.sysconf("SC_PAGE_SIZE")) * os.sysconf("SC_PHYS_PAGES")
-    except (ValueError, OSError, AttributeError):
-        return float("inf")  # unknown: nothing is refused
-    try:
-        with open("/sys/fs/cgroup/memory.max", encoding="ascii") as limit:  # noqa: PTH123
-            return min(whole, float(limit.read().strip().replace("max", "inf")))
-    except (OSError, ValueError):
-        return whole
+    """Bytes of this machine, or of the container or batch job that we are in if that is less."""
+    return memory()
 
 
 def parts_of(block: Block[Any]) -> dict[str, float]:
@@ -90,6 +84,66 @@ def check_block(block: Block[Any], available: float, where: str) -> None:
         raise SweepError(
             f"cells.{block.cell.name}: a trial needs about {_size(needed)} of memory, {where}; most of it is for {setting} = "
             f"{value}: make that smaller"
+        )
+
+
+def check_network(cell: Cell | LinearCell, draw: Any) -> None:
+    """Refuse to train one network again where it cannot fit.
+
+    Raises:
+        SweepError: as `check_block`.
+    """
+    here = machine_memory()
+    check_block(Block(cell, (draw,)), SHARE * here, f"{_size(SHARE * here)} are there")
+
+
+def check_attribution(cells: Sequence[Cell], workers: int, available: float | None = None) -> None:
+    """Refuse path-integrated kernels that cannot fit, as many at once as there are workers.
+
+    Args:
+        cells: of the networks, one each.
+        available: bytes of the machine.
+
+    Raises:
+        SweepError: names the first such cell.
+    """
+    at_once = max(min(workers, len(cells)), 1)
+    share = SHARE * (machine_memory() if available is None else available) / at_once
+    for cell in cells:
+        if (needed := _attribution(cell) + WORKER) > share:
+            raise SweepError(
+                f"cells.{cell.name}: needs about {_size(needed)} of memory to be attributed, {_size(share)} are there for each "
+                f"of {at_once} at once; fewer --workers, train_patterns or test_patterns need less"
+            )
+
+
+def _attribution(cell: Cell) -> float:
+    """Bytes of `study.attribute.trace`: a kernel for every turn, three while one is made, and the rows and columns of its
+    two products (`pntk.kernels.path.PathIntegral`)."""
+    settings, environment, turns = cell.settings, cell.environment, cell.curriculum.turns
+    legal = max(_legal(cell, phase) for phase in range(len(cell.curriculum.phases)))
+    tests, patterns = (min(count, legal) for count in (settings.test_patterns, settings.train_patterns))
+    wide = settings.hidden_units + environment.tasks + 1
+    kernel = tests * environment.response_width * patterns
+    return 8.0 * ((len(turns) + 4) * kernel + environment.response_width * wide * (6 * tests + 3 * patterns))
+
+
+def check_table(where: str, rows: int, numbers: int, listed: int = 0, available: float | None = None) -> None:
+    """Refuse a table of rows that cannot fit together with the copies that an analysis makes of it.
+
+    Args:
+        where: what the table is read from, for the message.
+        numbers: cells of the table that are no lists. listed: numbers in those that are.
+        available: bytes of the machine.
+
+    Raises:
+        SweepError: in one line.
+    """
+    share = SHARE * (machine_memory() if available is None else available)
+    if (needed := WORKER + BYTES_PER_CELL * numbers + BYTES_PER_LISTED * listed) > share:
+        there = f"{_size(share)} are there"
+        raise SweepError(
+            f"{where}: {rows:,} rows of {numbers + listed:,} numbers need about {_size(needed)} of memory, {there}"
         )
 
 
