@@ -52,7 +52,8 @@ def _add_study(commands: Any) -> None:
     run.add_argument(
         "--set", action="append", default=[], metavar="KEY=VALUE", dest="assignments",
         help="override a field of the sweep file, nested fields with dots; several may follow. "
-        "seeds=20, settings.hidden_units=100, cells.large.init_scale=5, compute.block=10",
+        "seeds=20, settings.hidden_units=100, cells.large.init_scale=5, compute.block=10; "
+        'where a name holds dots and may mean two things, cells."a.b".seeds=3',
     )  # fmt: skip
     run.add_argument("--wandb", choices=MODES, help="Weights & Biases (default: as the sweep says, else offline)")
     run.add_argument(

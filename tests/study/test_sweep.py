@@ -40,6 +40,7 @@ WRONG = {
     "contrasts.baseline.pooled=[a, b]": ["contrasts.baseline", "either first and second"],
     "data=sometimes": ["data = 'sometimes'", "'per_seed', 'fixed' or 'crossed'"],
     "data_seeds=3": ["data_seeds", "crossed"],
+    'cells."a.parquet"={}': ["cells.a.parquet: names a folder, so it must not end in .parquet"],
     "grid.nothing=[1]": ["grid.nothing", "unknown axis"],
     "grid.init_scale=[]": ["grid.init_scale", "at least one value"],
     "grid.init_scale=[-3]": ["grid.init_scale = -3", "greater than 0"],

@@ -79,6 +79,8 @@ def test_switches_take_the_words_for_true_and_false() -> None:
     assert not load_sweep(quick, ("scan.pruning=off",)).scan.pruning  # type: ignore[union-attr]
     with pytest.raises(SweepError, match="--set seeds: line 1: off is read as false"):
         load_sweep(quick, ("seeds=off",))
+    with pytest.raises(SweepError, match=r"scan\.space\.init_scale\.low = True: must be a number"):
+        load_sweep(quick, ("scan.space.init_scale={low: true, high: 3}",))
 
 
 NUMBERS = [
