@@ -148,9 +148,11 @@ def test_the_linear_networks_that_run_along_are_named_by_a_file_of_the_same_fold
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "sweeps").glob("*.yaml")), ids=lambda p: p.stem)
-def test_shipped_sweeps_are_valid(path: Path) -> None:
+def test_shipped_sweeps_are_valid(path: Path, tmp_path: Path) -> None:
     sweep = load_sweep(path)
     assert sweep.name == path.stem
+    (tmp_path / "sweep.json").write_text(sweep.model_dump_json(indent=1))  # a stored sweep can be run again
+    assert load_sweep(tmp_path / "sweep.json") == sweep
     if sweep.scan is not None:
         assert all(cell.draws == make_scan(sweep).draws for cell in corners(make_scan(sweep)))
         return

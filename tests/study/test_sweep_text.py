@@ -142,7 +142,7 @@ def test_a_path_that_may_mean_two_things_or_nothing_is_refused(tmp_path: Path) -
     cells = {cell.name: len(cell.draws) for cell in make_plan(load_sweep(path, ('cells."a".seeds=3',))).cells}
     assert cells == {"a": 3, "a.seeds": 6, "a.b": 6, "init_scale=0.1": 6}
     said = refusal_of(DOTTED, "cells.standrad.seeds=3", path=path)
-    assert "--set cells.standrad: there is no standrad; allowed: a.b, init_scale=0.1; a name with a dot" in said
+    assert "--set cells.standrad: there is no standrad; allowed: a.b, init_scale=0.1; a new one is set as a whole, and a name with a dot" in said
     assert "there is no c; allowed: a.b" in refusal_of(DOTTED, "cells.c.d={}", path=path)
     added = load_sweep(path, ('cells."c.d"={init_scale: 3}', "cells.e={}"))
     assert list(added.cells) == ["a.b", "init_scale=0.1", "c.d", "e"]
