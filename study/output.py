@@ -20,10 +20,8 @@ from study.tables import cell_sheet, notes, rules, sentence, sheets, variance_sh
 def print_analysis(console: Console, analysis: dict[str, Any]) -> None:
     """The tables of the test losses, the verdicts, and what they show."""
     print_sheet(console, cell_sheet(analysis))
-    for sheet in (
-        *reversed(list(sheets(analysis, next(iter(analysis["outcomes"]), "test"), everything=False))),
-        *_general(analysis),
-    ):
+    outcome = next(iter(analysis["outcomes"]), "test")
+    for sheet in (*reversed(list(sheets(analysis, outcome, everything=False))), *_general(analysis)):
         print_sheet(console, sheet)
     for sheet in (*map_sheets(analysis), *over_time_sheets(analysis, everything=False)):
         print_sheet(console, sheet)
