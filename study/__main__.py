@@ -64,7 +64,8 @@ def _add_study(commands: Any) -> None:
     run.add_argument(
         "--set", action="append", default=[], metavar="KEY=VALUE", dest="assignments",
         help="override a field of the sweep file, nested fields with dots; several may follow. "
-        "seeds=20, settings.hidden_units=100, cells.large.init_scale=5, compute.block=10",
+        "seeds=20, settings.hidden_units=100, cells.large.init_scale=5, compute.block=10; "
+        'where a name holds dots and may mean two things, cells."a.b".seeds=3',
     )  # fmt: skip
     outward.add_flags(run, "as the sweep says, offline or disabled; else offline")
     run.add_argument(
@@ -115,7 +116,7 @@ def _add_network(commands: Any) -> None:
     attribute.add_argument(
         "--thin", type=int, default=1, metavar="S", help="steps that share one set of nodes (default: 1; see bench path)"
     )
-    attribute.add_argument("--workers", type=int, default=2, metavar="N", help="processes, one network each (default: 2)")
+    attribute.add_argument("--workers", type=int, metavar="N", help="processes, one network each (default: 2; 1 on one core)")
 
 
 def _add_statistics(commands: Any) -> None:
@@ -239,13 +240,15 @@ def _export(options: argparse.Namespace, console: Console) -> int:
 def _attribute(options: argparse.Namespace, console: Console) -> int:
     from study.attribute import attribute_study
     from study.folder import stored_sweep
+    from study.machine import cores
     from study.plan import make_plan, planned
     from study.sweep_file import load_sweep
 
     is_file = options.study.is_file()
     plan = make_plan(load_sweep(options.study)) if is_file else planned(stored_sweep(options.study), options.study)
     chosen = plan, options.cell, options.seed, options.data_seed, options.to
-    attribute_study(*chosen, options.thin, options.workers, console)
+    workers = min(cores(), 2) if options.workers is None else options.workers
+    attribute_study(*chosen, options.thin, workers, console)
     return 0
 
 

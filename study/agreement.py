@@ -19,6 +19,7 @@ from pntk.structure.agreement import adjusted_rand, agreement, found_groups, one
 from pntk.structure.groups import stated_groups
 from pntk.structure.mphate import mphate
 from pntk.tasks import Environment
+from study.machine import cores
 
 PREDICTIONS = ("stated", "kernel", "one_hot")
 SPACES = ("M-PHATE", "hidden activity")
@@ -85,7 +86,7 @@ def _one(given: Inputs) -> tuple[dict[tuple[str, str], tuple[Array, Array, float
 
 def agreements(networks: Sequence[Inputs]) -> Agreements:
     """Agreement through training of several networks with equally many snapshots, on all cores."""
-    found = Parallel(n_jobs=-1)(delayed(_one)(given) for given in networks)
+    found = Parallel(n_jobs=cores())(delayed(_one)(given) for given in networks)
     keys = [(space, name) for space in SPACES for name in PREDICTIONS]
     parts = [{key: np.array([one[key][i] for one, _ in found]) for key in keys} for i in range(3)]
     return Agreements(parts[0], parts[1], parts[2], np.array([value for _, value in found]))

@@ -61,7 +61,7 @@ def _below(tree: Any, part: str, under: str, where: str) -> Any:
         key = _key(tree, part)
         if tree.get(key) is None:
             if under in NAMED and key not in tree:
-                hint = "a name with a dot or an equals sign goes in double quotes"
+                hint = "a new one is set as a whole, and a name with a dot or an equals sign goes in double quotes"
                 raise SweepError(f"--set {where}: there is no {part}{_allowed(tree)}; {hint}")
             tree[key] = {}
         return tree[key]

@@ -22,8 +22,8 @@ from pntk.structure.attribution import Attribution, attribute
 from pntk.training.workspace import mean_loss
 from study.attribution_sheets import sheets_of
 from study.export import find_draw
-from study.memory import check_alone
-from study.plan import Block, Cell, Draw, Plan
+from study.memory import check_attribution
+from study.plan import Cell, Draw, Plan
 from study.sheets import markdown, print_sheet
 from study.storage import write_bytes, write_text
 from study.sweep import SweepError
@@ -156,10 +156,6 @@ def check(
         chosen.append((cell, find_draw(cell, seed, data_seed)))
         if cell.environment != chosen[0][0].environment:  # pictures put networks side by side on the same axes
             raise SweepError(f"--cell = {' '.join(names)}: have different pools or features; trace them one by one")
-    for cell, draw in chosen:
-        settings, turns = cell.settings, len(cell.curriculum.turns)
-        kernel = 8.0 * settings.test_patterns * cell.environment.response_width * settings.train_patterns
-        check_alone(Block(cell, (draw,)), min(workers, len(chosen)), (turns + 6) * kernel)  # one of each turn, and work
     return chosen
 
 
@@ -180,6 +176,7 @@ def attribute_study(
     from study.figures.style import save, use_our_style
 
     chosen = check(plan, names, seed, data_seed, to, thin, workers)
+    check_attribution([cell for cell, _ in chosen], workers)
     try:
         to.mkdir(parents=True, exist_ok=True)
     except OSError as error:

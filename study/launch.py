@@ -8,6 +8,7 @@ became of Ray's own state.
 from __future__ import annotations
 
 import logging
+import math
 import os
 import signal
 import time
@@ -26,6 +27,7 @@ from study.checkpoint import Checkpoint, key_of, place_of
 from study.failure import UserError
 from study.kept import write_kept
 from study.lock import holds
+from study.machine import cores, memory
 from study.memory import SHARE, check_block, machine_memory
 from study.packed import PackedBlocks, pack
 from study.plan import Block, Cell, Draw, LinearCell, Plan
@@ -42,6 +44,8 @@ from study.watch import watched
 from study.work import work_of
 
 SECONDS_BETWEEN_REPORTS = 2.0
+# Of Ray's shared memory, which holds the plan's blocks and what else trials share: little.
+OBJECT_STORE_SHARE, SMALLEST_OBJECT_STORE, LARGEST_OBJECT_STORE = 0.1, 100e6, 2e9
 TRIES = 4  # of a trial whose worker or node died; a cell that kills its worker every time is given up and reported
 
 # Tune pickles its callbacks, so the progress that they feed stays behind in this process.
@@ -261,7 +265,13 @@ def _way_out(said: str, address: str | None) -> str:
 
 
 def _local_options(address: str | None) -> dict[str, Any]:
-    return {} if address else {"include_dashboard": False, "num_cpus": os.cpu_count()}
+    """Ray counts the machine's cores and memory itself; a batch job or a container may have fewer."""
+    if address:
+        return {}
+    given = memory()
+    shared = int(min(max(OBJECT_STORE_SHARE * given, SMALLEST_OBJECT_STORE), LARGEST_OBJECT_STORE))
+    own = {"_memory": int(given)} if math.isfinite(given) else {}
+    return {"include_dashboard": False, "num_cpus": cores(), "object_store_memory": shared, **own}
 
 
 def quiet() -> None:

@@ -6,11 +6,12 @@ holds them against real runs. What a worker takes before it has done anything is
 
 from __future__ import annotations
 
-import os
+from collections.abc import Sequence
 from typing import Any
 
 from pntk.predictors.spectrum import MOST_PATTERNS
 from study.linear_trial import recorded
+from study.machine import memory
 from study.plan import Block, Cell, LinearCell, Plan
 from study.sweep import SweepError
 
@@ -19,16 +20,8 @@ SHARE = 0.9  # of the machine's memory that trials may take together
 
 
 def machine_memory() -> float:
-    """Bytes of this machine, or of the container that we are in if that is less."""
-    try:
-        whole = float(os.sysconf("SC_PAGE_SIZE")) * os.sysconf("SC_PHYS_PAGES")
-    except (ValueError, OSError, AttributeError):
-        return float("inf")  # unknown: nothing is refused
-    try:
-        with open("/sys/fs/cgroup/memory.max", encoding="ascii") as limit:  # noqa: PTH123
-            return min(whole, float(limit.read().strip().replace("max", "inf")))
-    except (OSError, ValueError):
-        return whole
+    """Bytes of this machine, or of the container or batch job that we are in if that is less."""
+    return memory()
 
 
 def parts_of(block: Block[Any]) -> dict[str, float]:
@@ -72,18 +65,16 @@ def _linear(block: Block[LinearCell]) -> dict[str, float]:
     }
 
 
-def check_block(block: Block[Any], available: float, where: str, more: float = 0.0) -> None:
+def check_block(block: Block[Any], available: float, where: str) -> None:
     """Refuse a block that cannot fit.
 
     Args:
-        available: bytes that one trial may take. more: bytes that grow with the patterns, beside what training takes.
+        available: bytes that one trial may take.
 
     Raises:
         SweepError: names the cell, what it needs, and the setting that takes most of it.
     """
     parts = parts_of(block)
-    if more:
-        parts["train_patterns"] += more
     needed = sum(parts.values()) + WORKER
     if needed > available:
         setting = max(parts, key=lambda name: parts[name])
@@ -95,18 +86,45 @@ def check_block(block: Block[Any], available: float, where: str, more: float = 0
         )
 
 
-def check_alone(block: Block[Any], at_once: int = 1, more: float = 0.0) -> None:
+def check_alone(block: Block[Any]) -> None:
     """Refuse a block, such as a single network that is trained or measured again, that cannot fit into this machine.
-
-    Args:
-        at_once: how many of its like. more: as for `check_block`.
 
     Raises:
         SweepError: names the cell.
     """
-    available = SHARE * machine_memory() / at_once
-    where = f"{_size(available)} are there" + (f" for each of {at_once} at once" if at_once > 1 else "")
-    check_block(block, available, where, more)
+    available = SHARE * machine_memory()
+    check_block(block, available, f"{_size(available)} are there")
+
+
+def check_attribution(cells: Sequence[Cell], workers: int, available: float | None = None) -> None:
+    """Refuse path-integrated kernels that cannot fit, as many at once as there are workers.
+
+    Args:
+        cells: of the networks, one each.
+        available: bytes of the machine.
+
+    Raises:
+        SweepError: names the first such cell.
+    """
+    at_once = max(min(workers, len(cells)), 1)
+    share = SHARE * (machine_memory() if available is None else available) / at_once
+    for cell in cells:
+        if (needed := _attribution(cell) + WORKER) > share:
+            raise SweepError(
+                f"cells.{cell.name}: needs about {_size(needed)} of memory to be attributed, {_size(share)} are there for each "
+                f"of {at_once} at once; fewer --workers, train_patterns or test_patterns need less"
+            )
+
+
+def _attribution(cell: Cell) -> float:
+    """Bytes of `study.attribute.trace`: a kernel for every turn, three while one is made, and the rows and columns of its
+    two products (`pntk.kernels.path.PathIntegral`)."""
+    settings, environment, turns = cell.settings, cell.environment, cell.curriculum.turns
+    legal = max(_legal(cell, phase) for phase in range(len(cell.curriculum.phases)))
+    tests, patterns = (min(count, legal) for count in (settings.test_patterns, settings.train_patterns))
+    wide = settings.hidden_units + environment.tasks + 1
+    kernel = tests * environment.response_width * patterns
+    return 8.0 * ((len(turns) + 4) * kernel + environment.response_width * wide * (6 * tests + 3 * patterns))
 
 
 def check_memory(plan: Plan, workers: int, available: float | None = None) -> None:

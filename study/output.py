@@ -29,7 +29,8 @@ def print_analysis(console: Console, analysis: dict[str, Any]) -> None:
     if note := interim_note(analysis):
         console.print(note, highlight=False, markup=False, style="bold")
     print_sheet(console, cell_sheet(analysis))
-    for sheet in (*reversed(list(sheets(analysis, analysis["outcomes"][0], everything=False))), *_general(analysis)):
+    outcome = next(iter(analysis["outcomes"]), "test")
+    for sheet in (*reversed(list(sheets(analysis, outcome, everything=False))), *_general(analysis)):
         print_sheet(console, sheet)
     for sheet in (*map_sheets(analysis), *over_time_sheets(analysis, everything=False)):
         print_sheet(console, sheet)

@@ -98,7 +98,7 @@ def _readings(text: str) -> tuple[str, str]:
     try:
         old = _named(yaml.safe_load(text))
     except (ValueError, yaml.YAMLError):  # such as the date 2020-13-40
-        old = "a date"
+        old = "a date that does not exist (not valid YAML)"
     if re.fullmatch(r"[-+]?[0-9]+", text):
         return (old if old == "text" else f"{old} (in base 8)"), _named(int(text, 10))
     return old, _named(int(text[2:], 8) if re.fullmatch(r"0o[0-7]+", text) else text)

@@ -21,7 +21,7 @@ LARGEST_KEPT_SET = 20_000
 MOST_CELLS = 10_000
 MOST_NETWORKS = 5_000_000
 LONGEST_NAME = 200  # of a cell: it names a folder
-FILES = (".parquet", ".npz", ".json", ".tmp")
+ROWS = ".parquet"  # the ending of files with rows
 
 
 @dataclass(frozen=True, order=True)
@@ -140,8 +140,8 @@ def make_plan(sweep: Sweep) -> Plan:
     for name in named:
         if len(name) > LONGEST_NAME:
             raise SweepError(f"grid: gives a cell a name of {len(name)} characters, at most {LONGEST_NAME} are allowed")
-        if name.endswith(FILES):
-            raise SweepError(f"cells.{name}: names a folder, so it cannot end as files of a study do: {', '.join(FILES)}")
+        if name.endswith(ROWS):
+            raise SweepError(f"cells.{name}: names a folder, so it must not end in {ROWS}")
     if linear:
         return Plan(sweep, _few_enough(_linear_cell(sweep, name, overrides) for name, overrides in named.items()), ())
     cells = _few_enough(cell_of(sweep, name, overrides) for name, overrides in named.items())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import socket
 import time
 from collections.abc import Sequence
@@ -28,6 +27,7 @@ from study.folder import LINEAR, check_claim, check_links, claim
 from study.interim import interim
 from study.linear_analysis import is_linear
 from study.lock import driving
+from study.machine import cores
 from study.memory import check_memory
 from study.output import ANALYSIS, SOMETIMES, print_analysis, write_analysis
 from study.plan import Block, Cell, LinearCell, Plan
@@ -94,7 +94,7 @@ def print_plan(console: Console, plan: Plan, out: Location, address: str | None)
     )
     if blocks:
         seconds = _estimated_seconds(plan, blocks)
-        workers = max((os.cpu_count() or 1) // plan.sweep.compute.cpus_per_trial, 1)
+        workers = max(cores() // plan.sweep.compute.cpus_per_trial, 1)
         workers = min(workers, len(blocks))
         text = f"Estimated time: {duration(seconds)} of one core"
         console.print(
@@ -140,12 +140,13 @@ def check_resources(plan: Plan, address: str | None) -> None:
     """
     if address is None:
         compute = plan.sweep.compute
-        cores, gpus = os.cpu_count() or 1, torch.cuda.device_count()
-        if compute.cpus_per_trial > cores:
-            raise SweepError(f"compute.cpus_per_trial = {compute.cpus_per_trial}: this machine has {cores}")
+        usable, gpus = cores(), torch.cuda.device_count()
+        if compute.cpus_per_trial > usable:
+            has = f"this machine has {usable} cores, or this job may use so many of them"
+            raise SweepError(f"compute.cpus_per_trial = {compute.cpus_per_trial}: {has}")
         if compute.gpus_per_trial > gpus:
             raise SweepError(f"compute.gpus_per_trial = {compute.gpus_per_trial:g}: this machine has {gpus}")
-        check_memory(plan, cores // compute.cpus_per_trial)
+        check_memory(plan, usable // compute.cpus_per_trial)
         return
     host, _, port = address.removeprefix("ray://").rpartition(":")
     if host and port.isdigit():

@@ -28,6 +28,7 @@ from study.sweep import (
 )
 
 LARGEST_FILE = 1_000_000  # bytes; a list of 100,000 seeds fits
+OWN_WORDS = r"(function-\w+|list|dict|tuple|lax-or-strict|constrained-\w+)\["  # pydantic's, of one kind of value among several
 ALONG = "must be a sweep of linear networks, or the name of a .yaml file of the same folder that holds one"
 
 
@@ -58,7 +59,8 @@ def _shown(value: Any) -> str:
 def one_line(error: ValidationError, prefix: str = "", model: type[BaseModel] | None = None) -> str:
     """The first problem of a pydantic error as `field = value: what is allowed`."""
     problem, model = error.errors()[0], model or Sweep
-    field = ".".join([prefix] * bool(prefix) + [str(part) for part in problem["loc"]]) or "sweep"
+    parts = [str(part) for part in problem["loc"] if not re.match(OWN_WORDS, str(part))]
+    field = ".".join([prefix] * bool(prefix) + parts) or "sweep"
     if problem["type"] == "extra_forbidden":
         return f"{field}: unknown field; allowed: {', '.join(_model_at(problem['loc'], model).model_fields)}"
     if problem["type"] == "missing":

@@ -7,7 +7,6 @@ nothing (a linear network of a few steps), so that what is left is the study's o
 
 from __future__ import annotations
 
-import os
 import tempfile
 import time
 from pathlib import Path
@@ -16,6 +15,7 @@ from typing import Any
 import numpy as np
 from rich.console import Console
 
+from study import machine
 from study.bench.million import print_million
 from study.plan import Block, Plan, make_plan
 from study.provenance import provenance
@@ -92,7 +92,7 @@ def frame_bytes(out: Path) -> float:
 
 def bench_sweep(console: Console, trials: tuple[int, ...] = TRIALS) -> dict[str, Any]:
     """The real sweep against its training alone, then simulated trials."""
-    cores = os.cpu_count() or 1
+    cores = machine.cores()
     plan = real_plan(SIDE, SEEDS, STEPS)
     count = len(plan.blocks())
     pure, per_row = _pure_seconds(plan, SAMPLED)

@@ -14,6 +14,7 @@ from pntk.structure.mphate import Embedding, mphate
 from study.figures.kept import GROUPINGS, KeptCell, kept_cells
 from study.figures.study import Drawn, Missing, Study
 from study.figures.style import GREY, WIDTH
+from study.machine import cores
 
 MOST_POINTS = 1300  # times x groups of one picture: more snapshots than that show nothing more and take minutes
 
@@ -27,7 +28,7 @@ def thinned(steps: np.ndarray, activity: np.ndarray) -> tuple[np.ndarray, np.nda
 
 def embeddings(snapshots: Iterable[np.ndarray]) -> list[Embedding]:
     """M-PHATE of each set of snapshots, on all cores."""
-    return list(Parallel(n_jobs=-1)(delayed(mphate)(activity) for activity in snapshots))
+    return list(Parallel(n_jobs=cores())(delayed(mphate)(activity) for activity in snapshots))
 
 
 def _panel(axis: Axes, steps: np.ndarray, places: np.ndarray) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Sequence
 from contextlib import nullcontext
@@ -18,6 +17,7 @@ from study.checkpoint import clear
 from study.folder import claim
 from study.launch import Outcome, launch, quiet, start_ray
 from study.lock import driving
+from study.machine import cores
 from study.plan import Cell, Plan
 from study.progress import duration
 from study.provenance import provenance
@@ -197,7 +197,7 @@ def _search(scan: Scan, storage: Any, out: Location, tracking: Tracking, console
     if left <= 0:
         return True
     compute = scan.sweep.compute
-    cores = int(ray.cluster_resources().get("CPU", os.cpu_count() or 1))
+    there = int(ray.cluster_resources().get("CPU", cores()))
     _LIVE.update(console=console, done=len(search.known), points=int(wanted), last=0.0, failed={}, problem="",
                  names=scan.spec.objectives)  # fmt: skip
     trainable = tune.with_parameters(
@@ -208,7 +208,7 @@ def _search(scan: Scan, storage: Any, out: Location, tracking: Tracking, console
         tune_config=tune.TuneConfig(
             search_alg=search,
             num_samples=left,
-            max_concurrent_trials=max(cores // compute.cpus_per_trial, 1),
+            max_concurrent_trials=max(there // compute.cpus_per_trial, 1),
             reuse_actors=True,
             trial_dirname_creator=_folder_of,  # Tune's own name would hold all losses of the front
         ),

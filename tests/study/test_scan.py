@@ -22,6 +22,7 @@ import pytest
 from study.figures.pareto import pareto
 from study.figures.study import Drawn
 from study.folder import claim
+from study.machine import cores
 from study.report.read import read_study
 from study.report.view import table_groups
 from study.rows import read_rows, write_rows
@@ -512,7 +513,7 @@ def test_a_scan_that_is_killed_goes_on_and_ends_like_one_that_was_not(tmp_path: 
     """With one worker: the same points, the same scores."""
     path = tmp_path / "scan.yaml"
     text = raw(points=8)
-    text["compute"]["cpus_per_trial"] = os.cpu_count()
+    text["compute"]["cpus_per_trial"] = cores()
     path.write_text(json.dumps(text))
     whole, killed = tmp_path / "whole", tmp_path / "killed"
     assert study("scan", path, "--out", whole, "--wandb", "disabled").returncode == 0

@@ -40,6 +40,7 @@ WRONG = {
     "contrasts.baseline.pooled=[a, b]": ["contrasts.baseline", "either first and second"],
     "data=sometimes": ["data = 'sometimes'", "'per_seed', 'fixed' or 'crossed'"],
     "data_seeds=3": ["data_seeds", "crossed"],
+    'cells."a.parquet"={}': ["cells.a.parquet: names a folder, so it must not end in .parquet"],
     "grid.nothing=[1]": ["grid.nothing", "unknown axis"],
     "grid.init_scale=[]": ["grid.init_scale", "at least one value"],
     "grid.init_scale=[-3]": ["grid.init_scale = -3", "greater than 0"],
@@ -147,9 +148,11 @@ def test_the_linear_networks_that_run_along_are_named_by_a_file_of_the_same_fold
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "sweeps").glob("*.yaml")), ids=lambda p: p.stem)
-def test_shipped_sweeps_are_valid(path: Path) -> None:
+def test_shipped_sweeps_are_valid(path: Path, tmp_path: Path) -> None:
     sweep = load_sweep(path)
     assert sweep.name == path.stem
+    (tmp_path / "sweep.json").write_text(sweep.model_dump_json(indent=1))  # a stored sweep can be run again
+    assert load_sweep(tmp_path / "sweep.json") == sweep
     if sweep.scan is not None:
         assert all(cell.draws == make_scan(sweep).draws for cell in corners(make_scan(sweep)))
         return

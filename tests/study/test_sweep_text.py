@@ -30,7 +30,8 @@ from tests.study.conftest import ROOT, SMALL
 TWO_READINGS = {
     "010": "8 (in base 8)", "-012": "-10 (in base 8)", "007": "7 (in base 8)", "08": "text", "1:30": "90", "1:30.5": "90.5",
     "on": "true", "Off": "false", "YES": "true", "no": "false", "y": "true", "N": "false", "0b101": "5", "0o17": "text",
-    "-0x10": "-16", "0x1_0": "16", "1_000": "1000", "1_0.5": "10.5", "2020-13-40": "a date",
+    "-0x10": "-16", "0x1_0": "16", "1_000": "1000", "1_0.5": "10.5",
+    "2020-13-40": "a date that does not exist (not valid YAML)",
     "2020-01-01": "the date 2020-01-01",
     "!!int 010": "8 (in base 8)", "!!float '1:30'": "90", "!!timestamp '2020-01-01'": "the date 2020-01-01",
 }  # fmt: skip
@@ -79,6 +80,8 @@ def test_switches_take_the_words_for_true_and_false() -> None:
     assert not load_sweep(quick, ("scan.pruning=off",)).scan.pruning  # type: ignore[union-attr]
     with pytest.raises(SweepError, match="--set seeds: line 1: off is read as false"):
         load_sweep(quick, ("seeds=off",))
+    with pytest.raises(SweepError, match=r"scan\.space\.init_scale\.low = True: must be a number"):
+        load_sweep(quick, ("scan.space.init_scale={low: true, high: 3}",))
 
 
 NUMBERS = [
@@ -140,7 +143,7 @@ def test_a_path_that_may_mean_two_things_or_nothing_is_refused(tmp_path: Path) -
     cells = {cell.name: len(cell.draws) for cell in make_plan(load_sweep(path, ('cells."a".seeds=3',))).cells}
     assert cells == {"a": 3, "a.seeds": 6, "a.b": 6, "init_scale=0.1": 6}
     said = refusal_of(DOTTED, "cells.standrad.seeds=3", path=path)
-    assert "--set cells.standrad: there is no standrad; allowed: a.b, init_scale=0.1; a name with a dot" in said
+    assert "--set cells.standrad: there is no standrad; allowed: a.b, init_scale=0.1; a new one is set as a whole" in said
     assert "there is no c; allowed: a.b" in refusal_of(DOTTED, "cells.c.d={}", path=path)
     added = load_sweep(path, ('cells."c.d"={init_scale: 3}', "cells.e={}"))
     assert list(added.cells) == ["a.b", "init_scale=0.1", "c.d", "e"]

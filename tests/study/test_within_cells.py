@@ -73,6 +73,15 @@ def test_few_seeds_are_a_reason_and_a_strong_link_is_found(tmp_path: Path) -> No
     assert linked["p_fwer"] < 0.001
 
 
+def test_losses_that_are_all_undefined_are_no_traceback(tmp_path: Path) -> None:
+    foreign(tmp_path, {"a": range(6)}).assign(loss_multi_test=np.nan).to_parquet(tmp_path / "rows" / "rows.parquet")
+    done = study_here("analyse", tmp_path)
+    assert done.returncode == 0
+    assert "No correlation with test losses could be computed" in done.stdout
+    refused = study_here("report", tmp_path)
+    assert (refused.returncode, refused.stderr.count("\n")) == (2, 1)
+
+
 @pytest.mark.parametrize("network", ["multitask", pytest.param("linear", marks=pytest.mark.slow)])
 def test_a_sweep_of_one_cell_is_a_complete_study(network: str, tmp_path: Path) -> None:
     raw = {**yaml.safe_load(SMALL), "contrasts": {}, "cells": {"standard": {}}}
