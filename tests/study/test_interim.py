@@ -12,14 +12,15 @@ import yaml
 from study import linear_trial
 from study.folder import claim, stored_plan
 from study.interim import interim, interim_note, missing
-from study.plan import make_plan
+from study.plan import Plan, make_plan
 from study.report.read import read_study
 from study.rows import read_rows, write_rows
+from study.scan.space import make_scan
 from study.statistics.verdicts import NOT_SHOWN, SHOWN
-from study.sweep_file import parse_sweep
+from study.sweep_file import load_sweep, parse_sweep
 from study.tracking_analysis import numbers_of, tables_of
 from study.trial import rows_of, run_block
-from tests.study.conftest import SMALL, study_here
+from tests.study.conftest import ROOT, SMALL, study_here
 
 NOTE = "INTERIM: 11 of 12 networks of the plan are finished (large 5 of 6)"
 
@@ -97,6 +98,17 @@ def test_an_unfinished_study_of_linear_networks_says_so(tmp_path: Path) -> None:
     assert json.loads((tmp_path / "analysis.json").read_text())["interim"]["planned"] == 3
     assert read_study(tmp_path).analysis["interim"]["finished"] == 2
     assert note in (tmp_path / "analysis.md").read_text()
+
+
+def test_a_scan_counts_the_evaluation_seeds_of_the_points_that_are_confirmed(tmp_path: Path) -> None:
+    sweep = load_sweep(ROOT / "sweeps" / "scan_quick.yaml")
+    draws = make_scan(sweep).evaluation
+    keys = [(cell, draw.seed, draw.data_seed) for cell in "ab" for draw in draws]
+    frame = pd.DataFrame(keys, columns=["cell", "seed", "data_seed"])
+    assert interim(frame, Plan(sweep, (), ()), tmp_path) is None
+    found = interim(frame[1:], Plan(sweep, (), ()), tmp_path)
+    assert found is not None
+    assert found["cells"][0] == {"cell": "a", "finished": len(draws) - 1, "planned": len(draws)}
 
 
 def test_an_analysis_of_an_earlier_version_is_made_again(unfinished: Path) -> None:
