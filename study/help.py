@@ -62,7 +62,7 @@ of CPU time, half of it on each of two cores; --thin makes it faster."""
 
 POWER = """\
 How many pairs the 95 % interval of a centred correlation needs to be as narrow as --width, and what some numbers of
-pairs give. From Fisher's z; bootstrap intervals of normal pairs are as wide (checked by simulation in the tests)."""
+pairs give. From Fisher's z; the study's intervals of normal pairs are as wide (checked by simulation in the tests)."""
 
 CALIBRATE = """\
 Simulate studies whose truth is known and draw two pictures: r20 and the centred correlation as the conditions grow
