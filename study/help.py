@@ -65,8 +65,8 @@ of CPU time, half of it on each of two cores; --thin makes it faster."""
 
 POWER = """\
 Precision: how many pairs the 95 % interval of a centred correlation needs to be as narrow as --width, and how wide it is
-with some numbers of pairs. It says nothing of power, the chance that such an interval excludes zero. From Fisher's z;
-intervals of normal pairs are about as wide (checked by simulation in the tests)."""
+with some numbers of pairs. It says nothing of power, the chance that such an interval excludes zero. From Fisher's z; the
+study's intervals of normal pairs are as wide (checked by simulation in the tests)."""
 
 CALIBRATE = """\
 Simulate studies whose truth is known and draw two pictures: r20 and the centred correlation as the conditions grow

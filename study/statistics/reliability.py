@@ -70,7 +70,8 @@ def reliability(joined_rows: pd.DataFrame, predictor: str, kind: str, resamples:
     value = float(intraclass(repeated, np.ones(n)))
     if not np.isfinite(value) or np.ptp(repeated) <= ROUNDING:
         return Estimate(None, n=n, seeds=units, reason="constant")
-    draws = intraclass(repeated, resampling(units, resamples, 0)[:, unit])
+    weights = resampling(units, resamples, 0)
+    draws = intraclass(repeated, weights if (unit == np.arange(n)).all() else weights[:, unit])
     left_out = intraclass(repeated, (1.0 - np.eye(units))[:, unit])
     low, high, reason = bca(value, draws, left_out)
     if reason:

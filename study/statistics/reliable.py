@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import kurtosis, skew
 
 from study.statistics.pairs import Pairs, within_strata
 
@@ -44,7 +43,9 @@ def _left(y: Array, x: Array) -> Array:
 def _irregular(values: Array) -> bool:
     if len(values) < 3 or np.ptp(values) <= 1e-9 * max(np.abs(values).max(), 1e-300):
         return False
-    return bool(abs(skew(values)) > SKEWED or kurtosis(values) > HEAVY_TAILED)
+    rest = values - values.mean()
+    variance = (rest**2).mean()
+    return bool(abs((rest**3).mean()) > SKEWED * variance**1.5 or (rest**4).mean() > (3 + HEAVY_TAILED) * variance**2)
 
 
 def caution(pairs: Pairs, columns: tuple[Array, Array] | None) -> str:

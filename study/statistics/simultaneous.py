@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from study.statistics.correlations import CONSTANT
-from study.statistics.intervals import resampling
+from study.statistics.intervals import FEWEST_FREEDOM, FEWEST_PAIRS, resampling
 from study.statistics.pairs import ROUNDING, Pairs, in_company
 from study.statistics.permutation import (
     PERMUTATIONS,
@@ -219,6 +219,10 @@ def simultaneous(
     reason[sparse] = [f"{n} distinct value(s), simultaneous intervals need {FEWEST_DISTINCT}" for n in distinct[sparse]]
     few = columns.seeds < FEWEST_SEEDS
     reason[few] = [f"{n} seed(s), simultaneous intervals need {FEWEST_SEEDS}" for n in columns.seeds[few]]
+    thin = (columns.seeds < FEWEST_PAIRS) | (_freedom(columns) < FEWEST_FREEDOM)
+    thin &= len(np.unique(columns.stratum)) > 1  # two pairs on one data set have a correlation of 1
+    value = np.where(thin, np.nan, value)
+    reason[thin & ~few] = f"fewer than {FEWEST_FREEDOM} pairs more than data sets"
     usable = np.flatnonzero(reason == "")
     if not len(usable):
         return Simultaneous(value, low, high, tuple(reason), float("nan"), 0)
@@ -238,6 +242,12 @@ def simultaneous(
     place, without = _widest(t, (np.arange(count) if groups is None else groups)[usable], critical, level)
     widest = None if place is None else int(usable[place])
     return Simultaneous(value, low, high, tuple(reason), critical, len(usable), widest, without)
+
+
+def _freedom(columns: Columns) -> Integers:
+    """(K,) pairs less strata."""
+    met = np.stack([columns.present[:, columns.stratum == s].any(axis=1) for s in np.unique(columns.stratum)])
+    return np.asarray(columns.present.sum(axis=1) - met.sum(axis=0))
 
 
 def _distinct(columns: Columns, k: int) -> int:

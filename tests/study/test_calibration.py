@@ -105,7 +105,7 @@ def test_intervals_of_the_source_studys_statistics_cover_too(shape: str, monkeyp
         whole = simulated_pairs(np.random.default_rng(0), 400_000, true_r, shift, shape)
         truth = np.array([float(f(whole, np.ones(len(whole)))) for f in (r20, raw)])
         for n in (10, 100):
-            generator, held, repetitions = np.random.default_rng(n), np.zeros(2), 600
+            generator, held, repetitions = np.random.default_rng(n), np.zeros(2), REPETITIONS // 4
             for _ in range(repetitions):
                 found = estimates([r20, raw], simulated_pairs(generator, n, true_r, shift, shape))
                 held += [e.low is not None and e.low <= r <= e.high for e, r in zip(found, truth, strict=True)]
@@ -151,7 +151,6 @@ def test_bands_over_time_cover_skewed_values(steps: int) -> None:
         pairs = [Pairs(row, zeros, y, zeros, np.arange(100), np.zeros(100, dtype=np.int64)) for row in x]
         low, high = simultaneous_band(pairs, 500)
         held += bool(((low <= truth) & (truth <= high)).all())
-    print("band", steps, held / studies)
     assert held / studies >= 0.88
 
 
@@ -168,10 +167,12 @@ def test_intervals_known_to_cover_too_little_say_so() -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("shape", SHAPES)
-@pytest.mark.parametrize("n", [10, 30, 100, 400])
+@pytest.mark.parametrize("n", [10, 30, 100])
 def test_p_values_reject_five_percent_of_nulls(n: int, shape: str) -> None:
-    margin = 0.01 + 2.6 * np.sqrt(0.05 * 0.95 / REPETITIONS)
-    errors = type_one_error(n, shape, REPETITIONS)
+    """Also where x and y have a correlation of 0 and are not independent (`heteroscedastic`)."""
+    repetitions = REPETITIONS // 2
+    margin = 0.01 + 2.6 * np.sqrt(0.05 * 0.95 / repetitions)
+    errors = type_one_error(n, shape, repetitions, count=500)
     assert errors["permutation"] == pytest.approx(0.05, abs=margin)
     if shape in SYMMETRIC:  # sign flips promise their level for symmetric differences only
         assert errors["sign_flip"] == pytest.approx(0.05, abs=margin)

@@ -145,7 +145,7 @@ def test_the_column_that_widens_all_intervals_is_named_and_one_of_few_values_lef
     frame = rows(noise=2)
     rng = np.random.default_rng(8)
     frame["predictor_single_switch"] = (rng.random(120) < 0.3).astype(float)
-    spikes = frame["seed"].isin([1, 9, 22, 33, 44]) * (frame["cell"] == "a")
+    spikes = frame["seed"].isin([1, 9, 22, 33, 44]) & (frame["cell"] == "a")
     frame["predictor_single_spike"] = 1e-3 * rng.normal(size=120) + spikes
     table = found(frame)["tables"][0]
     binary = entry(table, "predictor_single_switch", "within_first")
@@ -325,6 +325,20 @@ def test_too_few_seeds_get_values_with_a_reason_and_no_interval() -> None:
     assert "need 10" in e["reason"]
     assert table["excluded"]["centred"] is None
     assert {e["verdict"] for e in table["confirmation"]["entries"]} == {"no interval"}
+
+
+def test_pairs_alone_on_their_data_do_not_count_in_a_ranking() -> None:
+    frame = rows()
+    own = entry(found(frame)["tables"][0], "predictor_single_good", "centred")
+    met_twice = frame.assign(data_seed=frame["data_seed"].replace(1, 0))
+    two = entry(found(met_twice)["tables"][0], "predictor_single_good", "centred")
+    assert (own["n"], two["n"], two["value"], two["low"], two["p"]) == (60, 2, None, None, None)
+    assert "2 seed(s)" in two["reason"]
+    shared = frame.assign(data_seed=np.where(frame["seed"] < 30, frame["seed"] % 3 + 100, frame["seed"]))
+    part = entry(found(shared)["tables"][0], "predictor_single_good", "centred")
+    assert (part["n"], part["seeds"]) == (30, 30)
+    assert part["low"] < part["value"] < part["high"]
+    assert part["p"] < 0.05
 
 
 def test_agreement_is_the_mean_over_seeds(ranked: dict[str, Any]) -> None:
