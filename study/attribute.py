@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import multiprocessing
+import signal
 import time
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -189,8 +190,14 @@ def attribute_study(
     if workers == 1 or len(chosen) == 1:
         traced = [_alone(cell, draw, thin) for cell, draw in chosen]
     else:
-        with ProcessPoolExecutor(min(workers, len(chosen)), multiprocessing.get_context("spawn")) as pool:
-            traced = [job.result() for job in [pool.submit(_alone, cell, draw, thin) for cell, draw in chosen]]
+        spawn, quiet = multiprocessing.get_context("spawn"), (signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for this process
+        with ProcessPoolExecutor(min(workers, len(chosen)), spawn, initializer=signal.signal, initargs=quiet) as pool:
+            try:
+                traced = [job.result() for job in [pool.submit(_alone, cell, draw, thin) for cell, draw in chosen]]
+            except KeyboardInterrupt:
+                for child in multiprocessing.active_children():  # else the pool waits for them, which may take minutes
+                    child.terminate()
+                raise
     seconds = time.monotonic() - started
     files = [to / "attribution.json", to / "attribution.md"]  # the first says whose the others are
     numbers = {"seed": seed, "thin": thin, "seconds": seconds, "networks": [[_numbers(t) for t in traces] for traces in traced]}

@@ -32,6 +32,7 @@ LINEAR = "linear"  # of a study's folder: the study of linear networks that runs
 LARGEST_STORED = 50_000_000  # bytes: a sweep file with every default and every seed spelled out
 LOCK = "driver.json"  # of who is at work in the folder; see `study.lock`
 LARGEST_LOCK = 65_536  # bytes
+LOCK_FIELDS = {"id", "pid", "started", "host", "boot", "namespace", "beats", "beat"}
 EMPTY = ("rows", "checkpoints", "kept", "figures", "wandb", "ray", "lost+found")  # folders that may be there, with nothing in
 _STARTED = re.compile(rf"\.({re.escape(FILE)}|{re.escape(LOCK)})\..+\.tmp")  # what a start was interrupted in writing
 
@@ -122,12 +123,12 @@ def is_lock(out: Location) -> bool:
         if isinstance(out, Path) and (not regular(out / LOCK) or (out / LOCK).stat().st_size > LARGEST_LOCK):
             return False
         data = read_bytes(out / LOCK, FIRST_SECONDS)
-        found = json.loads(data) if data.strip() else {"id": "", "pid": 0, "host": ""}
+        found = json.loads(data) if data.strip() else {"id": ""}
     except StorageError:
         raise
     except (OSError, ValueError, RecursionError):
         return False
-    return isinstance(found, dict) and {"id", "pid", "host"} <= set(found)
+    return isinstance(found, dict) and bool({"id", "beat"} & set(found)) and set(found) <= LOCK_FIELDS
 
 
 def linear_part(out: Location) -> Location | None:

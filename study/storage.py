@@ -364,11 +364,14 @@ def remove(where: Location) -> None:
 def as_folder(where: Location) -> Iterator[Path]:
     """A local folder to write files into, which are put to the place at the end."""
     if isinstance(where, Path):
-        where.mkdir(parents=True, exist_ok=True)
+        try:
+            where.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise unwritable(where, error) from error
         yield where
         return
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         yield folder
-        for path in sorted(p for p in folder.rglob("*") if p.is_file()):
+        for path in sorted(p for p in folder.rglob("*") if p.is_file() and not p.name.startswith(".")):
             write_bytes(replace(where, parts=(*where.parts, *path.relative_to(folder).parts)), path.read_bytes())

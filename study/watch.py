@@ -30,7 +30,7 @@ def watched(last_words: Callable[[str], None]) -> Iterator[None]:
     node = ray._private.worker._global_node
 
     def end(why: str, status: int) -> None:
-        with suppress(OSError):  # a terminal that hung up
+        with suppress(Exception):  # such as of a terminal that hung up
             last_words(why)
         silent = os.open(os.devnull, os.O_WRONLY)
         for stream in (1, 2):  # what Ray says of its own end is no news

@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 from study import lock
+from study.folder import LOCK_FIELDS
 from study.lock import FILE, driving, holds, release_all
 from study.storage import write_bytes
 from study.sweep import SweepError
@@ -71,6 +72,10 @@ def test_a_lock_from_elsewhere_is_taken_over_only_if_its_beat_does_not_change(be
     assert len(said) == 1
     assert "waiting up to 1 s to see whether process 1 on another" in said[0]
     assert f"remove {tmp_path / FILE}" in said[0]
+
+
+def test_the_fields_of_a_lock_are_known_to_the_folder() -> None:
+    assert set(lock._mine("x")) == LOCK_FIELDS
 
 
 @pytest.mark.parametrize("changed", ["boot", "namespace", "host", "started", "pid", None])
