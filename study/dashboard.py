@@ -126,8 +126,10 @@ def _published(home: Path, workspace: Any) -> Any:
     """The workspace that was published before, as it is in W&B now; None where there is none in this project any more."""
     import wandb_workspaces.workspaces as ws
 
+    from study.storage import read_bytes
+
     try:
-        url = str(json.loads((home / PUBLISHED).read_text(encoding="utf-8"))["url"])
+        url = str(json.loads(read_bytes(home / PUBLISHED))["url"])
         found = ws.Workspace.from_url(url)
     except (OSError, ValueError, KeyError, TypeError):  # never published, an unreadable note, or deleted in the browser
         return None

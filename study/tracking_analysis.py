@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from study.storage import read_bytes
 from study.sweep import Sweep
 from study.wandb_run import attempt, started, study_id
 
@@ -42,7 +43,7 @@ def log_analysis(local: Path, folder: Path, sweep: Sweep | None) -> str | None:
     """
     if sweep is None or sweep.wandb.mode == "disabled":
         return None
-    analysis = json.loads((folder / "analysis.json").read_text(encoding="utf-8"))
+    analysis = json.loads(read_bytes(folder / "analysis.json"))
     return attempt(local, sweep.wandb, lambda mode: _log(local, folder, sweep, mode, analysis))
 
 
@@ -76,7 +77,7 @@ def logged_analysis(home: Path) -> tuple[str, list[str]]:
         ("", []) where no analysis has been logged.
     """
     try:
-        note = json.loads((home / LOGGED).read_text(encoding="utf-8"))
+        note = json.loads(read_bytes(home / LOGGED))
         return str(note["leading_predictor"]), [str(key) for key in note["keys"]]
     except (OSError, ValueError, KeyError, TypeError):
         return "", []

@@ -312,6 +312,8 @@ def test_checkpoints_that_lie_about_their_size_count_as_nothing(tmp_path: Path) 
     with zipfile.ZipFile(path, "w") as packed:
         packed.writestr("key.npy", header)
     assert Checkpoint(path, "key", 0.0).read(0.0).measured == []
+    with pytest.raises(foreign.Refused, match=r"not a readable \.npz file"):
+        foreign.read_arrays(path.read_bytes(), 1e9)
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as packed:
         packed.writestr("key.npy", b"0" * 10_000_000)
     with pytest.raises(foreign.Refused, match="unpacks to 10,000,000 bytes"):
@@ -459,6 +461,13 @@ def test_every_column_that_is_not_used_is_named_once(tmp_path: Path) -> None:
 def test_lists_of_rows_are_checked(columns: dict[str, Any], says: str, tmp_path: Path) -> None:
     put(tmp_path, frame_of(**columns))
     with pytest.raises(RowsError, match=says):
+        read_rows(tmp_path)
+
+
+@pytest.mark.parametrize("text", ["not JSON", "[" * 10_000, '{"name": "x"}', '[{"steps": 1}]'])
+def test_phases_of_rows_are_checked(text: str, tmp_path: Path) -> None:
+    put(tmp_path, frame_of(phases=text))
+    with pytest.raises(RowsError, match="column phases must hold a list of phases"):
         read_rows(tmp_path)
 
 
