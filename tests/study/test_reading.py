@@ -8,7 +8,7 @@ import random
 import signal
 import socket
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,13 +20,16 @@ import pytest
 import yaml
 
 from study import foreign
+from study.attribute import check as check_attribute
 from study.belonging import belonging, finished_of
 from study.checkpoint import Checkpoint
 from study.columns import columns_by_phase, phases_of, split_names, structure_by_phase, unused
+from study.export import export
 from study.folder import FILE, check_file, check_links, stored_sweep
 from study.kept import read_vectors
 from study.memory import check_alone
 from study.plan import Block, Draw, Plan, make_plan
+from study.predictor_cost import costs_of
 from study.report.read import read_study
 from study.rows import RowsError, read_rows, write_table
 from study.run import analysed
@@ -325,12 +328,22 @@ def plan() -> Plan:
     return make_plan(parse_sweep(yaml.safe_load(SMALL)))
 
 
-def test_a_network_that_does_not_fit_is_not_trained_again(plan: Plan, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_network_that_does_not_fit_is_not_trained_again(plan: Plan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     block = Block(plan.cells[0], plan.cells[0].draws[:1])
     check_alone(block)
     monkeypatch.setattr("study.memory.machine_memory", lambda: 6e8)
-    with pytest.raises(SweepError, match=r"a trial needs about .* GB of memory"):
-        check_alone(block)
+    cell, draw = plan.cells[0], plan.cells[0].draws[0]
+    frame = pd.DataFrame({"cell": [cell.name], "loss_single_test": [1.0], "predictor_single_snip": [1.0]})
+    again: list[Callable[[], Any]] = [
+        lambda: check_alone(block),
+        lambda: export(plan, tmp_path, cell.name, draw.seed, None, tmp_path / "x.npz"),
+        lambda: check_attribute(plan, [cell.name], draw.seed, None, tmp_path / "to", 1, 1),
+        lambda: costs_of(frame, plan, tmp_path),  # of `analyse` and `report`
+    ]
+    for work in again:
+        with pytest.raises(SweepError, match=r"a trial needs about .* GB of memory"):
+            work()
+    assert list(tmp_path.iterdir()) == []
 
 
 # What belongs, and what is there twice.
@@ -508,3 +521,13 @@ def test_rows_of_predictors_alone_are_analysed(tmp_path: Path) -> None:
     (table,) = analysis["ranking"]["tables"]
     assert {entry["name"] for entry in table["entries"]} == {"snip", "mine", "condition"}
     assert "mine" in done.stdout
+
+
+def test_what_does_not_count_is_said_on_the_terminal_and_in_the_files(tmp_path: Path) -> None:
+    put(tmp_path, frame_of(mood=1.0))
+    put(tmp_path, frame_of(mood=1.0), "b.parquet")
+    done = study_here("analyse", tmp_path, "--wandb", "disabled")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("Columns of the rows that are not used, 1: mood.") == 1
+    assert "b.parquet hold 16 network(s) twice with equal values" in done.stdout
+    assert "not used, 1: mood." in (tmp_path / "analysis.md").read_text()
