@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -27,6 +28,7 @@ from study.trial import phase_data, starts_of
 from study.written import begin, ended
 
 FILE = "predictor_costs.json"
+LARGEST_KEPT = 1_000_000  # bytes
 STEPS = 100  # that are timed
 LEAST_SECONDS = 0.05  # what takes less is done again, and the fastest time counts
 MOST_SECONDS = 3.0  # what takes more is done once; all else at least twice, since a first call may load libraries
@@ -83,10 +85,10 @@ def _kept(out: Location) -> dict[str, float]:
     if not exists(out / FILE):
         return {}
     try:
-        found = json.loads(read_bytes(out / FILE))
-    except ValueError:
+        found = json.loads(read_bytes(out / FILE, most=LARGEST_KEPT))
+    except (ValueError, RecursionError):
         return {}
-    sound = isinstance(found, dict) and all(isinstance(cost, float) and cost >= 0 for cost in found.values())
+    sound = isinstance(found, dict) and all(isinstance(cost, float) and 0 <= cost < math.inf for cost in found.values())
     return found if sound else {}
 
 

@@ -7,6 +7,7 @@ Weights & Biases can be lost without losing a result.
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -178,12 +179,27 @@ def _checked(frame: pd.DataFrame, out: Location) -> pd.DataFrame:
             if not numeric(frame[name].dropna().infer_objects()):
                 raise RowsError(f"{out}: column {name} must hold {'true or false' if name == 'diverged' else 'numbers'}")
     _check_lists(frame, out)
+    _check_phases(frame, out)
     losses = [name for name in frame.columns if LOSS.fullmatch(name)]
     infinite = np.isinf(frame[losses].to_numpy(dtype=np.float64, na_value=np.nan)).any(axis=1)
     if infinite.any():
         known = frame["diverged"].astype("boolean").fillna(False).to_numpy(dtype=bool) if "diverged" in frame else False
         frame["diverged"] = infinite | known
     return frame
+
+
+def _check_phases(frame: pd.DataFrame, out: Location) -> None:
+    """Raises RowsError: what rows say of their phases is no list of named phases, as figures and costs read it."""
+    for text in frame["phases"].dropna().unique() if "phases" in frame else ():
+        if not isinstance(text, str):
+            continue
+        try:
+            found = json.loads(text)
+            sound = isinstance(found, list) and all(isinstance(phase, dict) and "name" in phase for phase in found)
+        except (ValueError, RecursionError):
+            sound = False
+        if not sound:
+            raise RowsError(f"{out}: column phases must hold a list of phases with their names, as JSON")
 
 
 def _check_lists(frame: pd.DataFrame, out: Location) -> None:

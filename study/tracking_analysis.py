@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from study.interim import interim_note
-from study.storage import write_text
+from study.storage import read_bytes, write_text
 from study.sweep import Sweep
 from study.wandb_run import attempt, started, study_id
 
@@ -45,7 +45,7 @@ def log_analysis(local: Path, folder: Path, sweep: Sweep | None) -> str | None:
     """
     if sweep is None or sweep.wandb.mode == "disabled":
         return None
-    analysis = json.loads((folder / "analysis.json").read_text(encoding="utf-8"))
+    analysis = json.loads(read_bytes(folder / "analysis.json"))
     return attempt(local, sweep.wandb, lambda mode: _log(local, folder, sweep, mode, analysis))
 
 
@@ -91,10 +91,8 @@ def read_note(path: Path) -> Any:
     Raises:
         ValueError: no such file, no regular one, too large, or no JSON.
     """
-    if not path.is_file() or path.stat().st_size > LARGEST_NOTE:
-        raise ValueError(f"{path}: no note")
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        return json.loads(read_bytes(path, most=LARGEST_NOTE))
     except (OSError, RecursionError) as error:
         raise ValueError(str(error)) from None
 

@@ -13,7 +13,9 @@ import json
 import os
 import signal
 import sys
+from collections import Counter
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import Any, BinaryIO
 
 import pyarrow as pa
@@ -37,7 +39,7 @@ class Unusable(ValueError):
 def _is(*names: str) -> Kind:
     """Whether a type is of one of these kinds, of those that this version of Arrow knows."""
     known = [getattr(kinds, f"is_{name}") for name in names if hasattr(kinds, f"is_{name}")]
-    return lambda kind: any(one(kind) for one in known)
+    return lru_cache(maxsize=1024)(lambda kind: any(one(kind) for one in known))
 
 
 _text = _is("string", "large_string", "string_view")
@@ -46,6 +48,7 @@ _truth = _is("boolean", "null")
 _nested = _is("list", "large_list", "fixed_size_list", "list_view", "large_list_view")
 
 
+@lru_cache(maxsize=1024)
 def _words(kind: pa.DataType) -> bool:
     return _text(kind) or (kinds.is_dictionary(kind) and _text(kind.value_type))
 
@@ -58,6 +61,7 @@ def _list(kind: pa.DataType) -> bool:
     return kinds.is_null(kind) or (_nested(kind) and _number(kind.value_type))
 
 
+@lru_cache(maxsize=1024)
 def _useful(kind: pa.DataType) -> bool:
     return _words(kind) or _number(kind) or _truth(kind) or _list(kind)
 
@@ -76,9 +80,10 @@ SETTINGS = ("structure_records", "structure_estimators")  # begin like what is m
 def problem_of(schema: pa.Schema, metadata: pq.FileMetaData, columns: Sequence[str] | None, budget: float) -> str | None:
     """Why the rows of a file cannot be used, in words; None where its schema and the sizes that it states of the columns that
     are read allow it."""
-    twice = sorted({name for name in schema.names if schema.names.count(name) > 1}) if len(schema) < 100_000 else ["too many"]
-    if twice:
-        return f"has the column {twice[0]} more than once"
+    all_names = schema.names
+    if len(set(all_names)) < len(all_names):
+        twice = min(name for name, count in Counter(all_names).items() if count > 1)
+        return f"has the column {twice} more than once"
     for field in schema:
         for names, (right, what) in EXPECTED.items():
             exact = not names[0].endswith("_")
@@ -86,14 +91,14 @@ def problem_of(schema: pa.Schema, metadata: pq.FileMetaData, columns: Sequence[s
             if meant and not right(field.type):
                 return f"column {field.name} must hold {what}, not {field.type}"
     groups = [metadata.row_group(i) for i in range(metadata.num_row_groups)]
-    chunks = [group.column(c) for group in groups for c in range(group.num_columns)]
-    if columns is not None:
-        chunks = [chunk for chunk in chunks if chunk.path_in_schema.split(".")[0] in columns]
-    values = sum(max(chunk.num_values, 0) for chunk in chunks)
     rows = max(metadata.num_rows, sum(max(group.num_rows, 0) for group in groups))
-    width = len(schema) if columns is None else sum(name in columns for name in schema.names)
-    size = 8 * values + rows * max(width, 1) * BYTES_PER_VALUE
-    if max(size, sum(max(chunk.total_uncompressed_size, 0) for chunk in chunks)) > budget:
+    wanted = [place for place, name in enumerate(all_names) if columns is None or name in columns]
+    values = rows * len(wanted)
+    if all(_useful(field.type) for field in schema):  # so that each has one leaf
+        lists = [place for place in wanted if _nested(schema.types[place])]
+        values += sum(max(group.column(place).num_values - group.num_rows, 0) for group in groups for place in lists)
+    size = 8 * values + rows * max(len(wanted), 1) * BYTES_PER_VALUE
+    if size > budget or (columns is None and sum(max(group.total_byte_size, 0) for group in groups) > budget):
         return f"has {rows:,} rows of {values:,} values, {TOO_MANY}"
     return None
 
@@ -101,13 +106,28 @@ def problem_of(schema: pa.Schema, metadata: pq.FileMetaData, columns: Sequence[s
 TOO_MANY = "too many for this machine's memory beside the files before it"
 
 
-def size_of(column: pa.ChunkedArray) -> int:
-    """Bytes that a column takes in a data frame, its text written out once for each row."""
-    size = column.nbytes + (BYTES_PER_LIST if _nested(column.type) else BYTES_PER_VALUE) * len(column)
-    if kinds.is_dictionary(column.type):
-        for chunk in column.chunks:
-            size += pc.sum(pc.binary_length(chunk.dictionary).take(chunk.indices)).as_py() or 0
+def size_of(table: pa.Table) -> int:
+    """Bytes that rows take in a data frame, their text written out once for each row."""
+    lists = sum(map(_nested, table.schema.types))
+    size = table.nbytes + len(table) * (BYTES_PER_VALUE * table.num_columns + (BYTES_PER_LIST - BYTES_PER_VALUE) * lists)
+    for place, kind in enumerate(table.schema.types):
+        for chunk in table.column(place).chunks if kinds.is_dictionary(kind) else ():
+            lengths = pc.binary_length(chunk.dictionary)
+            if (pc.max(lengths).as_py() or 0) * len(chunk) > BYTES_PER_VALUE * len(chunk):  # else counted as a short text
+                size += pc.sum(lengths.take(chunk.indices)).as_py() or 0
     return int(size)
+
+
+_texts: frozenset[str] = frozenset()  # names of columns of text in the file before: files of a folder are alike
+
+
+def _remember(texts: frozenset[str]) -> None:
+    global _texts
+    _texts = texts
+
+
+def _opened(data: pa.Buffer, texts: frozenset[str]) -> pq.ParquetFile:
+    return pq.ParquetFile(pa.BufferReader(data), read_dictionary=list(texts), page_checksum_verification=True)
 
 
 def unpack(
@@ -125,12 +145,17 @@ def unpack(
     """
     if broken(data):
         raise Unusable("is damaged: what it holds is not what was written")
-    first = pq.ParquetFile(pa.BufferReader(data))
-    schema = first.schema_arrow
     # Text is read as a dictionary, so that what is repeated a million times takes room once until it has been counted.
-    texts = [field.name for field in schema if _words(field.type)]
-    checked = {"metadata": first.metadata, "read_dictionary": texts, "page_checksum_verification": True}
-    file = pq.ParquetFile(pa.BufferReader(data), **checked)
+    texts = _texts
+    try:
+        file = _opened(data, texts)
+    except LookupError:  # it lacks one of these columns
+        file, texts = _opened(data, frozenset()), frozenset()
+    if missed := [field.name for field in file.schema_arrow if _text(field.type)]:
+        texts = frozenset(missed) | {field.name for field in file.schema_arrow if field.name in texts}
+        file = _opened(data, texts)
+    _remember(texts)
+    schema = file.schema_arrow
     if problem := problem_of(schema, file.metadata, columns, budget):
         raise Unusable(problem)
     if missing := sorted(set(needed) - set(schema.names)):
@@ -141,7 +166,7 @@ def unpack(
     for group in range(file.num_row_groups):
         part = file.read_row_group(group, columns=useful, use_threads=False)
         part.validate(full=True)  # text that is no text, lists that point outside their file
-        size += sum(size_of(column) for column in part.columns)
+        size += size_of(part)
         if size > budget:
             raise Unusable(f"unpacks to more than {size:,} bytes, {TOO_MANY}")
         parts.append(_plain(part))
@@ -151,12 +176,13 @@ def unpack(
 
 def _plain(table: pa.Table) -> pa.Table:
     """Text as plain text and lists as plain lists, whatever way of holding them the file prefers."""
-    for place, field in enumerate(table.schema):
-        if _words(field.type) and not kinds.is_string(field.type):
-            table = table.set_column(place, field.name, _cast(table.column(place), pa.string()))
-        elif _nested(field.type) and not kinds.is_list(field.type):
-            table = table.set_column(place, field.name, _cast(table.column(place), pa.list_(field.type.value_type)))
-    return table
+    kinds_here, columns = table.schema.types, table.columns
+    for place, kind in enumerate(kinds_here):
+        if _words(kind) and not kinds.is_string(kind):
+            columns[place] = _cast(columns[place], pa.string())
+        elif _nested(kind) and not kinds.is_list(kind):
+            columns[place] = _cast(columns[place], pa.list_(kind.value_type))
+    return pa.Table.from_arrays(columns, names=table.column_names)
 
 
 def _cast(column: pa.ChunkedArray, kind: pa.DataType) -> pa.ChunkedArray:

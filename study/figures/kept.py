@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 import numpy as np
@@ -65,8 +66,8 @@ def kept_cells(study: Study, swapped: bool) -> list[KeptCell] | Missing:
     kept: dict[str, list[tuple[int, int]]] = {}
     for path in files(study.folder / "kept", ".activity.parquet"):
         cell, name = str(path).split("/")[-2:]
-        seed, data_seed = map(int, name.removesuffix(".activity.parquet").split("-"))
-        kept.setdefault(cell, []).append((seed, data_seed))
+        if (named := re.fullmatch(r"(\d{1,18})-(\d{1,18})\.activity\.parquet", name)) is not None:
+            kept.setdefault(cell, []).append((int(named[1]), int(named[2])))
     for cell, numbers in sorted(kept.items()):
         known = {
             s: study.setting(cell, s) for s in ("stimulus_pools", "response_pools", "features", "init_scale", "scaled_layers")

@@ -18,6 +18,7 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from study.belonging import belonging
 from study.folder import FILE, check_links, stored_sweep
 from study.memory import check_memory
 from study.plan import Plan, make_plan
@@ -162,7 +163,10 @@ def text_case(folder: Path) -> Callable[[str], None]:
     return case
 
 
-COLUMNS = "cell seed data_seed diverged loss_x_test silhouette_a curve_x_test repeat_data_a other"
+COLUMNS = """
+    cell seed data_seed diverged loss_x_test silhouette_a curve_x_test curve_x_steps repeat_data_a other phases loss_test
+    structure_x_steps structure_x_cka predictor_x_a predictor_x_x_a agreement_x_a
+"""
 names = st.sampled_from(COLUMNS.split())
 plain = [pa.string(), pa.large_string(), pa.int64(), pa.int8(), pa.uint64(), pa.float64(), pa.float32(), pa.bool_(), pa.null()]
 others = [
@@ -173,6 +177,7 @@ others = [
     pa.duration("ns"),
     pa.dictionary(pa.int32(), pa.string()),
 ]
+others += [pa.string_view(), pa.float16(), pa.large_list(pa.float64()), pa.list_(pa.float32(), 1)]
 nested = [pa.list_(pa.float64()), pa.list_(pa.string()), pa.list_(pa.list_(pa.int64())), pa.struct([("a", pa.int64())])]
 kinds = st.sampled_from([*plain, *others, *nested, pa.map_(pa.string(), pa.int64())])
 VALUES: list[Any] = [
@@ -242,12 +247,13 @@ def read_case(folder: Path) -> Callable[[Any], None]:
                 data[at % len(data)] = byte
             path.write_bytes(bytes(data))
         try:
-            frame = read_rows(folder)
+            frame = belonging(read_rows(folder), None, folder)
         except RowsError as error:
             refusal(error)
             return
         assert frame["seed"].dtype == frame["data_seed"].dtype == "int64"
         assert not frame.duplicated(["cell", "seed", "data_seed"]).any()
+        assert all(note.isprintable() for note in frame.attrs["notes"])
         for name in ("loss_x_test", "silhouette_a"):
             assert name not in frame or pd.api.types.is_numeric_dtype(frame[name].dropna().infer_objects())
 

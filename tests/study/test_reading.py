@@ -8,7 +8,7 @@ import random
 import signal
 import socket
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,13 +20,16 @@ import pytest
 import yaml
 
 from study import foreign
+from study.attribute import check as check_attribute
 from study.belonging import belonging, finished_of
 from study.checkpoint import Checkpoint
 from study.columns import columns_by_phase, phases_of, split_names, structure_by_phase, unused
+from study.export import export
 from study.folder import FILE, check_file, check_links, stored_sweep
 from study.kept import read_vectors
 from study.memory import check_alone
 from study.plan import Block, Draw, Plan, make_plan
+from study.predictor_cost import costs_of
 from study.report.read import read_study
 from study.rows import RowsError, read_rows, write_table
 from study.run import analysed
@@ -157,12 +160,9 @@ def test_hidden_files_and_folders_are_not_rows(tmp_path: Path) -> None:
 def whole_table() -> pa.Table:
     rng = np.random.default_rng(0)
     curve = [list(rng.normal(size=20)) for _ in range(8)]
-    return pa.table(
-        {
-            "cell": ["a"] * 8, "seed": range(8), "data_seed": range(8), "commit": ["abc"] * 8, "loss_x_test": rng.normal(size=8),
-            "silhouette_eig": rng.normal(size=8), "curve_x_steps": [list(range(20))] * 8, "curve_x_test": curve,
-        }
-    )  # fmt: skip
+    columns: dict[str, Any] = {"cell": ["a"] * 8, "seed": range(8), "data_seed": range(8), "commit": ["abc"] * 8}
+    columns |= {name: rng.normal(size=8) for name in ("loss_x_test", "silhouette_eig")}
+    return pa.table(columns | {"curve_x_steps": [list(range(20))] * 8, "curve_x_test": curve})
 
 
 def flips(out: Path, data: bytes, bits: list[tuple[int, int]]) -> dict[str, int]:
@@ -310,16 +310,16 @@ def test_kept_files_have_the_same_bounds(tmp_path: Path) -> None:
 
 def test_checkpoints_that_lie_about_their_size_count_as_nothing(tmp_path: Path) -> None:
     path = tmp_path / "c.npz"
-    header = (
-        b"\x93NUMPY\x01\x00v\x00" + b"{'descr': '<f8', 'fortran_order': False, 'shape': (10000000000000,), }".ljust(117) + b"\n"
-    )
-
+    shape = b"{'descr': '<f8', 'fortran_order': False, 'shape': (10000000000000,), }"
+    header = b"\x93NUMPY\x01\x00v\x00" + shape.ljust(117) + b"\n"
     with zipfile.ZipFile(path, "w") as packed:
         packed.writestr("key.npy", header)
     assert Checkpoint(path, "key", 0.0).read(0.0).measured == []
+    with pytest.raises(foreign.Refused, match=r"not a readable \.npz file"):
+        foreign.read_arrays(path.read_bytes(), 1e9)
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as packed:
+        packed.writestr("key.npy", b"0" * 10_000_000)
     with pytest.raises(foreign.Refused, match="unpacks to 10,000,000 bytes"):
-        with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as packed:
-            packed.writestr("key.npy", b"0" * 10_000_000)
         foreign.read_arrays(path.read_bytes(), 1e6)
 
 
@@ -328,12 +328,22 @@ def plan() -> Plan:
     return make_plan(parse_sweep(yaml.safe_load(SMALL)))
 
 
-def test_a_network_that_does_not_fit_is_not_trained_again(plan: Plan, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_network_that_does_not_fit_is_not_trained_again(plan: Plan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     block = Block(plan.cells[0], plan.cells[0].draws[:1])
     check_alone(block)
     monkeypatch.setattr("study.memory.machine_memory", lambda: 6e8)
-    with pytest.raises(SweepError, match=r"a trial needs about .* GB of memory"):
-        check_alone(block)
+    cell, draw = plan.cells[0], plan.cells[0].draws[0]
+    frame = pd.DataFrame({"cell": [cell.name], "loss_single_test": [1.0], "predictor_single_snip": [1.0]})
+    again: list[Callable[[], Any]] = [
+        lambda: check_alone(block),
+        lambda: export(plan, tmp_path, cell.name, draw.seed, None, tmp_path / "x.npz"),
+        lambda: check_attribute(plan, [cell.name], draw.seed, None, tmp_path / "to", 1, 1),
+        lambda: costs_of(frame, plan, tmp_path),  # of `analyse` and `report`
+    ]
+    for work in again:
+        with pytest.raises(SweepError, match=r"a trial needs about .* GB of memory"):
+            work()
+    assert list(tmp_path.iterdir()) == []
 
 
 # What belongs, and what is there twice.
@@ -467,6 +477,13 @@ def test_lists_of_rows_are_checked(columns: dict[str, Any], says: str, tmp_path:
         read_rows(tmp_path)
 
 
+@pytest.mark.parametrize("text", ["not JSON", "[" * 10_000, '{"name": "x"}', '[{"steps": 1}]'])
+def test_phases_of_rows_are_checked(text: str, tmp_path: Path) -> None:
+    put(tmp_path, frame_of(phases=text))
+    with pytest.raises(RowsError, match="column phases must hold a list of phases"):
+        read_rows(tmp_path)
+
+
 def test_settings_that_begin_like_structure_are_read(tmp_path: Path) -> None:
     put(tmp_path, frame_of(structure_records=5, structure_estimators="eig,inputs"))
     assert set(read_rows(tmp_path)["structure_estimators"]) == {"eig,inputs"}
@@ -504,3 +521,14 @@ def test_rows_of_predictors_alone_are_analysed(tmp_path: Path) -> None:
     (table,) = analysis["ranking"]["tables"]
     assert {entry["name"] for entry in table["entries"]} == {"snip", "mine", "condition"}
     assert "mine" in done.stdout
+
+
+def test_what_does_not_count_is_said_on_the_terminal_and_in_the_files(tmp_path: Path) -> None:
+    put(tmp_path, frame_of(mood=1.0))
+    put(tmp_path, frame_of(mood=1.0), "b.parquet")
+    done = study_here("analyse", tmp_path, "--wandb", "disabled")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("Columns of the rows that are not used, 1: mood.") == 1
+    written = (tmp_path / "analysis.md").read_text()
+    assert "b.parquet hold 16 network(s) twice with equal values" in written
+    assert "not used, 1: mood." in written
