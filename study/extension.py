@@ -16,9 +16,9 @@ from typing import Any
 import pandas as pd
 
 from study.identity import Identity, Relation, check_rows, counts, identity_of, packed, relation, unpacked
-from study.plan import MOST_NETWORKS, Plan, make_plan
+from study.plan import MOST_NETWORKS, Plan
 from study.storage import Location, exists, read_bytes
-from study.sweep import Sweep, SweepError
+from study.sweep import Sweep, SweepError, plain_line
 from study.sweep_file import read_text
 
 IDENTITY, SWEEP = "identity.json", "sweep.json"
@@ -60,7 +60,7 @@ def standing_of(out: Location, study: Plan | Sweep) -> Standing:
     try:
         found = relation(there, here)
         if not known:
-            _check_rows(out, study)
+            check_rows(out, study)
     except SweepError as error:
         raise SweepError(f"{out}: holds another configuration ({error}); choose another --out") from None
     extensions = tuple(kept.get("extensions", ()))
@@ -78,11 +78,6 @@ def _identity_today(out: Location) -> Identity:
     from study.folder import stored_sweep  # late: `study.folder` reads this module
 
     return identity_of(stored_sweep(out))
-
-
-def _check_rows(out: Location, study: Plan | Sweep) -> None:
-    if isinstance(study, Plan) or study.scan is None:
-        check_rows(out, study if isinstance(study, Plan) else make_plan(study))
 
 
 def _bytes(path: Location) -> bytes:
@@ -148,7 +143,7 @@ def remarks(frame: pd.DataFrame, out: Location, plan: Plan | None) -> dict[str, 
         )
     devices = frame["device"].dropna().astype(str).value_counts().sort_index() if "device" in frame else pd.Series(dtype=int)
     if len(devices) > 1:
-        parts = ", ".join(f"{count} by {name}" for name, count in devices.items())
+        parts = plain_line(", ".join(f"{count} by {name}" for name, count in devices.items()), 300)
         lines.append(f"Rows were made by different devices ({parts}), whose results differ in their last digits.")
     made = {str(name): int(count) for name, count in devices.items()}
     return {"extensions": extensions, "view": view is not None, "devices": made, "remarks": lines}

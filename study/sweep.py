@@ -191,7 +191,7 @@ class Primary(_Strict):
 
 
 class Compute(_Strict):
-    """How the work is laid out; never changes a result."""
+    """How the work is laid out; changes no result, but for last digits on a GPU, which rows name (`device`)."""
 
     block: int = Field(default=5, ge=1)  # networks per trial
     cpus_per_trial: int = Field(default=1, ge=1)  # reserved, for their memory; a network's sums take one thread
