@@ -33,7 +33,8 @@ class Standing:
     """A study before its folder.
 
     Attributes:
-        identity: the study's own.
+        identity: the folder's from now on: the study's own, but of a view what the folder holds.
+        known: whether the folder keeps that already.
         extensions: when the folder's study was given more seeds, the last one perhaps now: `when`, `seeds`, `data_seeds` and
             `networks` before and after, and whether it had been `looked_at`.
     """
@@ -41,6 +42,7 @@ class Standing:
     relation: Relation
     identity: Identity
     extensions: tuple[Extension, ...]
+    known: bool = False
 
     def stored(self, sweep: bytes) -> bytes:
         """As the folder keeps it beside the text of its sweep."""
@@ -55,7 +57,7 @@ def standing_of(out: Location, study: Plan | Sweep) -> Standing:
         SweepError: the folder holds another one, with the first difference.
     """
     here, kept = identity_of(study), _kept(out)
-    known = kept.get("identity") and kept.get("sweep") == hashlib.sha256(_bytes(out / SWEEP)).hexdigest()
+    known = kept.get("identity") and kept.get("sweep") == hashlib.sha256(text_of(out / SWEEP)).hexdigest()
     there = unpacked(kept["identity"]) if known else _identity_today(out)
     try:
         found = relation(there, here)
@@ -70,7 +72,7 @@ def standing_of(out: Location, study: Plan | Sweep) -> Standing:
         looked = any(exists(out / name) for name in LOOKS)
         when = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
         extensions += ({"when": when, **grown, "looked_at": looked},)
-    return Standing(found, here, extensions)
+    return Standing(found, there if found == "view" else here, extensions, bool(known) and found != "grown")
 
 
 def _identity_today(out: Location) -> Identity:
@@ -80,7 +82,8 @@ def _identity_today(out: Location) -> Identity:
     return identity_of(stored_sweep(out))
 
 
-def _bytes(path: Location) -> bytes:
+def text_of(path: Location) -> bytes:
+    """A file of a study's folder."""
     return read_text(path, LARGEST).encode() if isinstance(path, Path) else read_bytes(path)
 
 
@@ -94,7 +97,7 @@ def _kept(out: Location) -> dict[str, Any]:
     if not exists(path):
         return {}
     try:
-        found = json.loads(_bytes(path))
+        found = json.loads(text_of(path))
         identity, extensions = found.get("identity"), found.get("extensions", [])
         fits = identity is None or counts(unpacked(identity))["networks"] <= MOST_NETWORKS
         if fits and isinstance(extensions, list) and all(_is_extension(extension) for extension in extensions):
@@ -152,7 +155,7 @@ def remarks(frame: pd.DataFrame, out: Location, plan: Plan | None) -> dict[str, 
 def is_of_view(analysis: Location) -> bool:
     """Whether an `analysis.json` counts only some of its folder's networks."""
     try:
-        return bool(json.loads(_bytes(analysis)).get("view"))
+        return bool(json.loads(text_of(analysis)).get("view"))
     except (OSError, ValueError, AttributeError, RecursionError, SweepError):
         return False
 

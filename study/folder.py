@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from study.extension import IDENTITY, Standing, standing_of
+from study.extension import IDENTITY, Standing, standing_of, text_of
 from study.identity import identity_of
 from study.plan import Plan, planned
 from study.storage import Location, StorageError, exists, files, read_bytes, write_bytes
@@ -34,6 +34,8 @@ def claim(out: Location, study: Plan | Sweep) -> Standing:
             text = (sweep.model_dump_json(indent=1) + "\n").encode()
             write_bytes(out / FILE, text, FIRST_SECONDS)
             write_bytes(out / IDENTITY, standing.stored(text), FIRST_SECONDS)
+        elif not standing.known:
+            write_bytes(out / IDENTITY, standing.stored(text_of(out / FILE)), FIRST_SECONDS)
     except StorageError as error:
         raise SweepError(str(error)) from None
     except OSError as error:

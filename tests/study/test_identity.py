@@ -275,6 +275,9 @@ def test_fewer_seeds_are_a_view_of_the_folder(tmp_path: Path) -> None:
     report(stored_plan(tmp_path), tmp_path, Console(quiet=True))
     again = json.loads((tmp_path / "analysis.json").read_text())
     assert (again["remarks"], max(r["n"] for r in again["results"])) == ([], 6)
+    (tmp_path / IDENTITY).unlink()  # a folder made before identities were kept
+    assert claim(tmp_path, view).relation == "view"
+    assert ((tmp_path / FILE).read_bytes(), (tmp_path / IDENTITY).read_bytes()) == stored
     mixed = changed(changed(small(), "cells/large/seeds", 8), "cells/standard/seeds", 4)
     with pytest.raises(SweepError, match="some cells have more seeds here than there and some have fewer"):
         claim(tmp_path, parse_sweep(mixed))
