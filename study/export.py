@@ -14,7 +14,7 @@ from study.memory import check_alone
 from study.plan import Block, Cell, Draw, Plan
 from study.rows import RowsError, read_rows
 from study.storage import Location, write_bytes
-from study.sweep import SweepError
+from study.sweep import SweepError, plain_line
 from study.threads import threads
 from study.trial import BlockResult, run_block
 
@@ -92,4 +92,6 @@ def _comparison(out: Location, cell: str, draw: Draw, result: BlockResult) -> st
         return "This network has no row yet to compare with."
     row = frame[keys].iloc[0]
     off = max(abs(row[f"loss_{n}"] - v[0]) / max(abs(row[f"loss_{n}"]), 1e-12) for n, v in result.losses.items())
-    return f"Trained again; largest relative difference from the losses in the study's rows: {off:.1e}."
+    made = row["device"] if isinstance(row.get("device"), str) and row["device"] != "cpu" else ""
+    by = f" (made by {plain_line(made, 60)}; these by the CPU)" if made else ""
+    return f"Trained again; largest relative difference from the losses in the study's rows: {off:.1e}{by}."

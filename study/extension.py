@@ -16,9 +16,9 @@ from typing import Any
 import pandas as pd
 
 from study.identity import Identity, Relation, check_rows, counts, identity_of, packed, relation, unpacked
-from study.plan import MOST_NETWORKS, Plan, make_plan
+from study.plan import MOST_NETWORKS, Plan
 from study.storage import Location, exists, read_bytes
-from study.sweep import Sweep, SweepError
+from study.sweep import Sweep, SweepError, plain_line
 from study.sweep_file import read_text
 
 IDENTITY, SWEEP = "identity.json", "sweep.json"
@@ -33,7 +33,8 @@ class Standing:
     """A study before its folder.
 
     Attributes:
-        identity: the study's own.
+        identity: the folder's from now on: the study's own, but of a view what the folder holds.
+        known: whether the folder keeps that already.
         extensions: when the folder's study was given more seeds, the last one perhaps now: `when`, `seeds`, `data_seeds` and
             `networks` before and after, and whether it had been `looked_at`.
     """
@@ -41,6 +42,7 @@ class Standing:
     relation: Relation
     identity: Identity
     extensions: tuple[Extension, ...]
+    known: bool = False
 
     def stored(self, sweep: bytes) -> bytes:
         """As the folder keeps it beside the text of its sweep."""
@@ -55,12 +57,12 @@ def standing_of(out: Location, study: Plan | Sweep) -> Standing:
         SweepError: the folder holds another one, with the first difference.
     """
     here, kept = identity_of(study), _kept(out)
-    known = kept.get("identity") and kept.get("sweep") == hashlib.sha256(_bytes(out / SWEEP)).hexdigest()
+    known = kept.get("identity") and kept.get("sweep") == hashlib.sha256(text_of(out / SWEEP)).hexdigest()
     there = unpacked(kept["identity"]) if known else _with_claims_of(here, _identity_today(out))
     try:
         found = relation(there, here)
         if not known:
-            _check_rows(out, study)
+            check_rows(out, study)
     except SweepError as error:
         raise SweepError(f"{out}: holds another configuration ({error}); choose another --out") from None
     extensions = tuple(kept.get("extensions", ()))
@@ -70,7 +72,7 @@ def standing_of(out: Location, study: Plan | Sweep) -> Standing:
         looked = any(exists(out / name) for name in LOOKS)
         when = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
         extensions += ({"when": when, **grown, "looked_at": looked},)
-    return Standing(found, here, extensions)
+    return Standing(found, there if found == "view" else here, extensions, bool(known) and found != "grown")
 
 
 def _identity_today(out: Location) -> Identity:
@@ -87,12 +89,8 @@ def _with_claims_of(here: Identity, there: Identity) -> Identity:
     return there | {"contrasts": {n: ({"expect": claims[n]} if claims.get(n) else {}) | c for n, c in compared.items()}}
 
 
-def _check_rows(out: Location, study: Plan | Sweep) -> None:
-    if isinstance(study, Plan) or study.scan is None:
-        check_rows(out, study if isinstance(study, Plan) else make_plan(study))
-
-
-def _bytes(path: Location) -> bytes:
+def text_of(path: Location) -> bytes:
+    """A file of a study's folder."""
     return read_text(path, LARGEST).encode() if isinstance(path, Path) else read_bytes(path)
 
 
@@ -106,7 +104,7 @@ def _kept(out: Location) -> dict[str, Any]:
     if not exists(path):
         return {}
     try:
-        found = json.loads(_bytes(path))
+        found = json.loads(text_of(path))
         identity, extensions = found.get("identity"), found.get("extensions", [])
         fits = identity is None or counts(unpacked(identity))["networks"] <= MOST_NETWORKS
         if fits and isinstance(extensions, list) and all(_is_extension(extension) for extension in extensions):
@@ -155,7 +153,7 @@ def remarks(frame: pd.DataFrame, out: Location, plan: Plan | None) -> dict[str, 
         )
     devices = frame["device"].dropna().astype(str).value_counts().sort_index() if "device" in frame else pd.Series(dtype=int)
     if len(devices) > 1:
-        parts = ", ".join(f"{count} by {name}" for name, count in devices.items())
+        parts = plain_line(", ".join(f"{count} by {name}" for name, count in devices.items()), 300)
         lines.append(f"Rows were made by different devices ({parts}), whose results differ in their last digits.")
     made = {str(name): int(count) for name, count in devices.items()}
     return {"extensions": extensions, "view": view is not None, "devices": made, "remarks": lines}
@@ -164,7 +162,7 @@ def remarks(frame: pd.DataFrame, out: Location, plan: Plan | None) -> dict[str, 
 def is_of_view(analysis: Location) -> bool:
     """Whether an `analysis.json` counts only some of its folder's networks."""
     try:
-        return bool(json.loads(_bytes(analysis)).get("view"))
+        return bool(json.loads(text_of(analysis)).get("view"))
     except (OSError, ValueError, AttributeError, RecursionError, SweepError):
         return False
 

@@ -8,7 +8,7 @@ import re
 import stat
 from pathlib import Path
 
-from study.extension import IDENTITY, Standing, standing_of
+from study.extension import IDENTITY, Standing, standing_of, text_of
 from study.identity import identity_of
 from study.outward import lessened
 from study.plan import Plan, planned
@@ -53,6 +53,8 @@ def claim(out: Location, study: Plan | Sweep) -> Standing:
             text = (sweep.model_dump_json(indent=1) + "\n").encode()
             write_bytes(out / FILE, text, FIRST_SECONDS)
             write_bytes(out / IDENTITY, standing.stored(text), FIRST_SECONDS)
+        elif not standing.known:
+            write_bytes(out / IDENTITY, standing.stored(text_of(out / FILE)), FIRST_SECONDS)
     except StorageError as error:
         raise SweepError(str(error)) from None
     except OSError as error:

@@ -30,7 +30,8 @@ Train and measure every network of a sweep under Ray Tune, many seeds per trial,
 Ctrl-C, SIGTERM or SIGHUP (exit status 1, 143, 129) stop it; the same command goes on where it stopped. Finished networks
 are never computed again. DIR must be new, empty, or this study's; what else is in a folder is never touched.
 Where a sweep has linear networks run along (`linear: linear.yaml`), they come first and go to DIR/linear.
-A folder belongs to one configuration: another one is refused. compute.* and wandb.* may change freely."""
+A folder belongs to one configuration, however it is spelled: another one is refused. compute.* and wandb.* may change freely.
+More seeds (--set seeds=20) train those that are new, and the analysis says so; fewer are a view of the folder."""
 
 ANALYSE = """\
 Rebuild analysis.json, analysis.csv and the printed tables from DIR/rows/**/*.parquet. Works on any folder with

@@ -16,7 +16,7 @@ from pydantic import BaseModel
 from study.linear_settings import LinearSettings
 from study.plan import Cell, LinearCell, Plan, make_plan
 from study.rows import read_rows
-from study.schema import setting_columns, setting_values
+from study.schema import setting_columns, setting_values, texts_of
 from study.storage import Location, files
 from study.sweep import Settings, Sweep, SweepError, seed_list
 
@@ -60,12 +60,13 @@ def _of_scan(sweep: Sweep) -> Identity:
     scan = make_scan(sweep)
     settings = Settings.model_validate({"curriculum": "-"} | sweep.settings)
     spec = _plain(scan.spec.model_dump(exclude={"points", "storage", "space"}))
-    spec |= {"first_seeds": scan.first, "evaluation_seeds": runs(seed_list(scan.spec.evaluation_seeds))}
+    spec |= {"first_seeds": scan.first, "evaluation_seeds": _spelled(runs(seed_list(scan.spec.evaluation_seeds)), None)}
     spec["space"] = {axis.name: _plain(axis) for axis in scan.axes}
-    cell = _plain(settings.model_dump()) | {"data_seeds": runs(draw.data_seed for draw in scan.draws)}
+    data_seeds = "" if sweep.data == "per_seed" else _spelled(runs(draw.data_seed for draw in scan.draws), None)
     return {
         "version": VERSION, "name": sweep.name, "network": sweep.network, "data": sweep.data,
-        "curricula": _plain(sweep.curricula), "settings": cell, "seeds": runs(seed_list(sweep.seeds)), "scan": spec,
+        "seeds": _spelled(runs(seed_list(sweep.seeds)), None), "data_seeds": data_seeds,
+        "curricula": _plain(sweep.curricula), "settings": _plain(settings), "scan": spec,
     }  # fmt: skip
 
 
@@ -162,10 +163,10 @@ def _design(cell: Mapping[str, Any]) -> str:
     return "data of every seed's own" if cell["data_seeds"] is None else f"data seeds {_spelled(cell['data_seeds'])}"
 
 
-def _spelled(stretches: Sequence[Sequence[int]] | None) -> str:
-    """Seeds for a message."""
+def _spelled(stretches: Sequence[Sequence[int]] | None, most: int | None = 3) -> str:
+    """Seeds in words, for a message the first stretches of many."""
     parts = [f"{first} to {first + count - 1}" if count > 1 else str(first) for first, count in stretches or ()]
-    return ", ".join(parts[:3]) + (", ..." if len(parts) > 3 else "")
+    return ", ".join(parts[:most]) + (", ..." if most is not None and len(parts) > most else "")
 
 
 def counts(identity: Identity) -> dict[str, int]:
@@ -188,19 +189,27 @@ def _without_draws(identity: Identity) -> Identity:
     return {key: value for key, value in identity.items() if value is not None} | ({"cells": bare} if bare else {})
 
 
-def check_rows(out: Location, plan: Plan) -> None:
-    """Hold the settings that a folder's rows carry against a plan's: of a folder made before identities were kept.
+def check_rows(out: Location, study: Plan | Sweep) -> None:
+    """Hold the settings that a folder's rows carry against a study's: of a folder made before identities were kept.
 
     Raises:
         SweepError: the first difference.
         RowsError: rows that cannot be read.
     """
-    if not plan.cells or not files(out / "rows", ".parquet"):
+    if not files(out / "rows", ".parquet"):
         return
-    names = [name for name, _ in setting_columns(type(plan.cells[0].settings))] + ["phases", "cycles"]
-    frame, cells = read_rows(out, ["cell", "seed", "data_seed", *names]), {cell.name: cell for cell in plan.cells}
-    for name, part in frame.groupby("cell"):
-        expected = setting_values(cells[str(name)]) if str(name) in cells else {}
+    if isinstance(study, Sweep) and study.scan is None:
+        study = make_plan(study)
+    every: dict[str, Any] = {}
+    if isinstance(study, Sweep):  # of a scan's cells all are as its settings say, but on its axes and the scale of references
+        settings = Settings.model_validate({"curriculum": "-"} | study.settings)
+        axes = {*study.scan.space, "init_scale", "curriculum"} if study.scan else set()
+        every = {name: value for name, value in texts_of(settings).items() if name not in axes}
+    cells = {} if isinstance(study, Sweep) else {cell.name: cell for cell in study.cells}
+    model = LinearSettings if (study if isinstance(study, Sweep) else study.sweep).network == "linear" else Settings
+    names = [name for name, _ in setting_columns(model)] + ["phases", "cycles"]
+    for name, part in read_rows(out, ["cell", "seed", "data_seed", *names]).groupby("cell"):
+        expected = setting_values(cells[str(name)]) if str(name) in cells else every
         for column in (column for column in names if column in expected and column in part):
             for value in part[column].dropna().unique():
                 if not _same_setting(value, expected[column]):

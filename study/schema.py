@@ -40,10 +40,14 @@ def setting_values(cell: Cell | LinearCell) -> dict[str, Any]:
     """What every row of a cell says of its settings."""
     if isinstance(cell, LinearCell):
         return values_in_rows(cell.settings)
-    given = cell.settings.model_dump()
-    found = {name: ",".join(map(str, value)) if isinstance(value, tuple) else value for name, value in given.items()}
     phases = json.dumps([vars(phase) for phase in cell.curriculum.phases])
-    return found | {"phases": phases, "cycles": cell.curriculum.cycles}
+    return texts_of(cell.settings) | {"phases": phases, "cycles": cell.curriculum.cycles}
+
+
+def texts_of(settings: Settings) -> dict[str, Any]:
+    """Settings with their lists as text."""
+    given = settings.model_dump()
+    return {name: ",".join(map(str, value)) if isinstance(value, tuple) else value for name, value in given.items()}
 
 
 def _kind_of(annotation: Any) -> pa.DataType:

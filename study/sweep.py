@@ -209,7 +209,7 @@ class Primary(Strict):
 
 
 class Compute(Strict):
-    """How the work is laid out; never changes a result."""
+    """How the work is laid out; changes no result, but for last digits on a GPU, which rows name (`device`)."""
 
     block: int = Field(default=5, ge=1, le=1_000_000)  # networks per trial
     cpus_per_trial: int = Field(default=1, ge=1, le=1_000_000)  # reserved, for their memory; a network's sums take one thread

@@ -20,9 +20,11 @@ from study.extension import IDENTITY, remarks
 from study.folder import FILE, check_claim, claim, stored_plan
 from study.identity import identity_of, packed, runs, unpacked
 from study.linear_settings import LinearSettings
-from study.plan import LinearCell, Plan, make_plan
+from study.plan import Block, LinearCell, Plan, make_plan
 from study.rows import finished, read_rows, write_rows
 from study.run import analysed, report
+from study.scan.space import make_scan
+from study.schema import setting_values
 from study.sweep import Settings, Sweep, SweepError
 from study.sweep_file import parse_sweep
 from tests.study.conftest import ROOT, SMALL
@@ -126,7 +128,7 @@ def test_another_spelling_of_the_same_study_is_the_same(raw: dict[str, Any], pat
         (small(), "seeds", {"first": 100, "count": 6}, "cells.standard.seeds: 0 to 5 there, 100 to 105 here"),
         (LINEAR, "settings/marks", [20], "cells.a.marks.0: 10 there, 20 here"),
         (SCAN, "scan/seed", 7, "scan.seed: 0 there, 7 here"),
-        (SCAN, "seeds", 5, "seeds"),
+        (SCAN, "seeds", {"first": 40, "count": 5}, 'seeds: "0 to'),
     ],
     ids=lambda part: part if isinstance(part, str) and "/" in part else "",
 )
@@ -181,6 +183,20 @@ def test_a_default_that_has_changed_since_is_another_study(
     for kind in (model, *model.__subclasses__()):
         kind.model_rebuild(force=True)
     assert claim(tmp_path, make_plan(parse_sweep(raw))).relation == "same"
+
+
+def test_a_default_that_has_changed_since_the_rows_of_a_scan_is_noticed(tmp_path: Path) -> None:
+    sweep = parse_sweep(SCAN)
+    claim(tmp_path, sweep)
+    cell = make_scan(sweep).cell({"init_scale": 3.0, "learning_rate": 0.05})
+    row = setting_values(cell) | {"cell": cell.name, "seed": 0, "data_seed": 0}
+    write_rows(tmp_path, Block(cell, cell.draws[:1]), [row])
+    (tmp_path / IDENTITY).unlink()
+    assert claim(tmp_path, sweep).relation == "same"
+    (tmp_path / IDENTITY).unlink()
+    write_rows(tmp_path, Block(cell, cell.draws[:1]), [row | {"kmeans_restarts": 4}])
+    with pytest.raises(SweepError, match=r"kmeans_restarts: 4 in its rows, 10 here"):
+        claim(tmp_path, sweep)
 
 
 def test_rows_made_before_are_read_by_what_they_say(tmp_path: Path) -> None:
@@ -259,6 +275,9 @@ def test_fewer_seeds_are_a_view_of_the_folder(tmp_path: Path) -> None:
     report(stored_plan(tmp_path), tmp_path, Console(quiet=True))
     again = json.loads((tmp_path / "analysis.json").read_text())
     assert (again["remarks"], max(r["n"] for r in again["results"])) == ([], 6)
+    (tmp_path / IDENTITY).unlink()  # a folder made before identities were kept
+    assert claim(tmp_path, view).relation == "view"
+    assert ((tmp_path / FILE).read_bytes(), (tmp_path / IDENTITY).read_bytes()) == stored
     mixed = changed(changed(small(), "cells/large/seeds", 8), "cells/standard/seeds", 4)
     with pytest.raises(SweepError, match="some cells have more seeds here than there and some have fewer"):
         claim(tmp_path, parse_sweep(mixed))
