@@ -56,14 +56,15 @@ def own_settings(environment: Mapping[str, str] | None = None) -> dict[str, str]
     """W&B's own settings of this user, those of the working folder (`wandb init`) before those of the home."""
     environment = os.environ if environment is None else environment
     found: dict[str, str] = {}
-    home = environment.get("WANDB_CONFIG_DIR") or os.path.join("~", ".config", "wandb")
-    for path in (Path(os.path.expanduser(home)) / "settings", Path("wandb") / "settings"):
+    home = Path(environment.get("WANDB_CONFIG_DIR") or "~/.config/wandb")
+    for folder in (home, Path("wandb")):
         parser = configparser.RawConfigParser()
         try:
+            path = folder.expanduser() / "settings"
             if path.is_file() and path.stat().st_size <= LARGEST_SETTINGS:
                 parser.read_string(path.read_text(encoding="utf-8"))
                 found |= dict(parser.items("default"))
-        except (OSError, ValueError, configparser.Error):  # W&B itself goes on without what it cannot read
+        except (OSError, ValueError, RuntimeError, configparser.Error):  # no home; W&B too goes on without
             continue
     return found
 
