@@ -64,9 +64,11 @@ def _settings_of(folder: Path) -> dict[str, str]:
     parser = configparser.RawConfigParser()
     try:
         path = folder.expanduser() / "settings"
-        if not path.is_file() or path.stat().st_size > LARGEST_SETTINGS:
+        if not path.exists():
             return {}
-        parser.read_string(path.read_text(encoding="utf-8"))
+        if not path.is_file() or path.stat().st_size > LARGEST_SETTINGS:
+            return {"what cannot be read": ""}  # and is not harmless
+        parser.read_string(path.read_text(encoding="utf-8", errors="surrogateescape"))
         return dict(parser.items("default"))
     except (OSError, ValueError, RuntimeError, configparser.Error):  # a RuntimeError: no home
         return {}
@@ -136,8 +138,8 @@ def check_no_settings(out: Location) -> None:
     for folder in (Path("wandb"), Path(".wandb")):
         if more := sorted(set(_settings_of(folder)) - HARMLESS):
             raise SweepError(
-                f"{folder / 'settings'}: has {more[0]}, which could send runs and your key elsewhere; remove it (servers and keys "
-                "come from the environment, as WANDB_BASE_URL, and from W&B's settings in your home)"
+                f"{folder / 'settings'}: has {more[0]}, which could send runs and your key elsewhere; remove it (servers and "
+                "keys come from the environment, as WANDB_BASE_URL, and from W&B's settings in your home)"
             )
     for name in ("wandb", ".wandb"):
         path = local_folder(out) / name / "settings"

@@ -170,7 +170,7 @@ def test_a_working_folder_does_not_name_a_server_or_an_account(line: str, tmp_pa
     """It may be a checkout of someone else's sweeps."""
     settings = Path("wandb") / "settings"
     settings.parent.mkdir()
-    settings.write_text(f"[default]\nentity = team\n{line}\n")
+    settings.write_bytes(f"[default]\n# \xe9\nentity = team\n{line}\n".encode("latin-1"))
     assert chosen(options(), Tracking(), tmp_path, Console(quiet=True)).entity == "team"
     with pytest.raises(SweepError, match=f"wandb/settings: has {line.split()[0]}, which could send"):
         chosen(options(wandb="online"), Tracking(), tmp_path, Console(quiet=True))
