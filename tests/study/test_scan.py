@@ -536,3 +536,17 @@ def test_a_scan_that_is_killed_goes_on_and_ends_like_one_that_was_not(tmp_path: 
     before = len(read_rows(killed))
     assert study("scan", path, "--out", killed, "--wandb", "disabled", "--set", "scan.points=10").returncode == 0
     assert len(read_rows(killed)) > before
+
+
+@pytest.mark.slow
+def test_points_that_share_a_reference_under_ray_train_it_once(tmp_path: Path) -> None:
+    """Two workers, and a choice that is the reference itself: every network has one row, in one file."""
+    path, out = tmp_path / "scan.yaml", tmp_path / "out"
+    space = {"init_scale": [1.0, 3.0, 10.0, 30.0]}
+    path.write_text(json.dumps(raw(objectives=["seed_level_r"], space=space, seeds=5, first_seeds=2, points=4)))
+    done = study("scan", path, "--out", out, "--wandb", "disabled")
+    assert "Traceback" not in done.stderr
+    written = [pq.read_table(file, columns=["seed"]).num_rows for file in (out / "rows").rglob("*.parquet")]
+    frame = read_rows(out)
+    assert sum(written) == len(frame)
+    assert (frame["seed"] < 5).sum() == 20
