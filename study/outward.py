@@ -22,6 +22,7 @@ if TYPE_CHECKING:  # late: pydantic and torch take seconds that --help need not 
 
 MODES = ("offline", "online", "disabled")
 SPELLED = {"run": "online", "shared": "online", "dryrun": "offline"}  # W&B's older names, and online from several writers
+HARMLESS = {"entity", "project", "mode", "silent", "quiet", "console", "anonymous"}  # settings of W&B
 LARGEST_SETTINGS = 100_000  # bytes
 
 
@@ -55,17 +56,22 @@ def mode_of_environment(environment: Mapping[str, str] | None = None) -> str:
 def own_settings(environment: Mapping[str, str] | None = None) -> dict[str, str]:
     """W&B's own settings of this user, those of the working folder (`wandb init`) before those of the home."""
     environment = os.environ if environment is None else environment
-    found: dict[str, str] = {}
-    home = environment.get("WANDB_CONFIG_DIR") or os.path.join("~", ".config", "wandb")
-    for path in (Path(os.path.expanduser(home)) / "settings", Path("wandb") / "settings"):
-        parser = configparser.RawConfigParser()
-        try:
-            if path.is_file() and path.stat().st_size <= LARGEST_SETTINGS:
-                parser.read_string(path.read_text(encoding="utf-8"))
-                found |= dict(parser.items("default"))
-        except (OSError, ValueError, configparser.Error):  # W&B itself goes on without what it cannot read
-            continue
-    return found
+    return _settings_of(Path(environment.get("WANDB_CONFIG_DIR") or "~/.config/wandb")) | _settings_of(Path("wandb"))
+
+
+def _settings_of(folder: Path) -> dict[str, str]:
+    """What W&B's file of settings in a folder says; nothing where it cannot be read, as W&B has it too."""
+    parser = configparser.RawConfigParser()
+    try:
+        path = folder.expanduser() / "settings"
+        if not path.exists():
+            return {}
+        if not path.is_file() or path.stat().st_size > LARGEST_SETTINGS:
+            return {"what cannot be read": ""}  # and is not harmless
+        parser.read_string(path.read_text(encoding="utf-8", errors="surrogateescape"))
+        return dict(parser.items("default"))
+    except (OSError, ValueError, RuntimeError, configparser.Error):  # a RuntimeError: no home
+        return {}
 
 
 def add_flags(parser: Any, default: str) -> None:
@@ -121,13 +127,20 @@ def named(options: argparse.Namespace, suggested: str, settings: Mapping[str, st
 
 
 def check_no_settings(out: Location) -> None:
-    """Refuse to go online from a folder with settings of W&B: in it as working folder they would name another server.
+    """Refuse to go online where a file that may be someone else's could name another server or account: settings of W&B in the
+    study's folder, or in the working folder more of them than an entity, a project and a mode.
 
     Raises:
         SweepError: names the file.
     """
     from study.sweep import SweepError
 
+    for folder in (Path("wandb"), Path(".wandb")):
+        if more := sorted(set(_settings_of(folder)) - HARMLESS):
+            raise SweepError(
+                f"{folder / 'settings'}: has {more[0]}, which could send runs and your key elsewhere; remove it (servers and "
+                "keys come from the environment, as WANDB_BASE_URL, and from W&B's settings in your home)"
+            )
     for name in ("wandb", ".wandb"):
         path = local_folder(out) / name / "settings"
         if path.exists() or path.is_symlink():

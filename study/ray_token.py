@@ -41,8 +41,8 @@ def _make(path: Path) -> None:
         return
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="ascii") as file:
-            file.write(secrets.token_hex(BYTES))
+        temporary.touch(mode=0o600, exist_ok=False)
+        temporary.write_text(secrets.token_hex(BYTES), encoding="ascii")
         if not path.exists():
             temporary.rename(path)
     finally:

@@ -115,8 +115,12 @@ def started(folder: Path, tracking: Tracking, mode: Any, **what: Any) -> Iterato
             reinit="create_new",
             save_code=False,
             settings=wandb.Settings(
-                silent=True, init_timeout=INIT_TIMEOUT_SECONDS, x_disable_stats=True, console="off",
-                use_dot_wandb=False, sagemaker_disable=True,  # which would give all runs of a job one id
+                silent=True,
+                init_timeout=INIT_TIMEOUT_SECONDS,
+                x_disable_stats=True,
+                console="off",
+                use_dot_wandb=False,
+                sagemaker_disable=True,  # which would give all runs of a job one id
             ),
             **{"id": uuid.uuid4().hex[:12]} | _fitting(what),
         )

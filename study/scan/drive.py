@@ -62,9 +62,7 @@ class _Lines(tune.Callback):
             )
 
 
-def scan_folder(
-    scan: Scan, out: Location, tracking: Tracking, address: str | None, console: Console, storage: str = ""
-) -> int:
+def scan_folder(scan: Scan, out: Location, tracking: Tracking, address: str | None, console: Console, storage: str = "") -> int:
     """Do what a scan asks for and is not done yet, then confirm and report.
 
     Args:
@@ -92,9 +90,9 @@ def scan_folder(
         try:
             if owned:
                 start_ray(address)
-            with nullcontext() if address or not owned else watched(lambda why: _stopped(console, f"{why}; ")):
-                with answering(out, storage):
-                    ended = _scan(scan, opened, out, tracking, console, address, driver)
+            watch = nullcontext() if address or not owned else watched(lambda why: _stopped(console, f"{why}; "))
+            with watch, answering(out, storage):
+                ended = _scan(scan, opened, out, tracking, console, address, driver)
         except KeyboardInterrupt:
             ended = False
         finally:
@@ -164,11 +162,16 @@ def _complain(console: Console, outcome: Outcome) -> None:
 
 def record(scan: Scan, storage: Any, points: Sequence[Point]) -> None:
     """Tell the storage of points that have rows and that it does not know: bracketed ones, or all after it was lost."""
-    directions = ["minimize" if objective.mode == "min" else "maximize" for objective in scan.objectives]
+    minimise, maximise = optuna.study.StudyDirection.MINIMIZE, optuna.study.StudyDirection.MAXIMIZE
+    directions = [minimise if objective.mode == "min" else maximise for objective in scan.objectives]
     study = optuna.create_study(storage=storage, study_name=scan.sweep.name, directions=directions, load_if_exists=True)
-    if [direction.name.lower() for direction in study.directions] != directions:
+    if study.directions != directions:
         raise ValueError(f"its study {scan.sweep.name!r} has other objectives")
     space = {axis.name: axis.distribution for axis in scan.axes}
+    for trial in study.get_trials(deepcopy=False):
+        for name, value in {**trial.params, **trial.system_attrs.get("fixed_params", {})}.items():
+            if name in space and not space[name]._contains(space[name].to_internal_repr(value)):
+                raise ValueError(f"its trial {trial.number} has {name} = {value!r}, which is not in the space")
     there = {
         str(sorted(scan.values(t.params).items())) for t in study.get_trials(deepcopy=False) if set(t.params) == set(space)
     }

@@ -18,6 +18,7 @@ import numpy as np
 import optuna
 from optuna.distributions import CategoricalDistribution, IntDistribution
 from optuna.samplers import BaseSampler, GPSampler, NSGAIISampler, QMCSampler, RandomSampler, TPESampler
+from optuna.storages import BaseStorage
 from optuna.trial import TrialState
 from ray.tune.search.optuna import OptunaSearch
 
@@ -96,7 +97,7 @@ class ScanSearch(OptunaSearch):
 
     def _unfinished(self) -> list[tuple[int, dict[str, Any]]]:
         """Trials that were running when an earlier driver died; those that had no point yet are given up."""
-        left = []
+        left: list[tuple[int, dict[str, Any]]] = []
         for trial in self.study.get_trials(deepcopy=False):
             whole = set(trial.params) == set(self._space)
             if trial.state in (TrialState.COMPLETE, TrialState.PRUNED):

@@ -100,7 +100,8 @@ def _database(url: str) -> BaseStorage:
             storage.get_all_trials(study._study_id, deepcopy=False)
         return storage
     except ImportError as error:
-        name = next((e.name for e in (error, error.__cause__, error.__context__) if isinstance(e, ImportError) and e.name), None)
+        chain = (error, error.__cause__, error.__context__)
+        name = next((one.name for one in chain if isinstance(one, ImportError) and one.name), None)
         why = f"its driver is not installed{f': pip install {name}' if name else ''}"
     except Exception as error:  # a wrong URL, a server that is away, a schema of another version: each its own kind of error
         why = _why(error, url)
@@ -150,7 +151,9 @@ def answering(out: Location, url: str = "", *others: type[Exception]) -> Iterato
         yield
     except SweepError:
         raise
-    except (SQLAlchemyError, optuna.exceptions.OptunaError, *others) as error:
+    except Exception as error:
+        if not isinstance(error, (SQLAlchemyError, optuna.exceptions.OptunaError, *others)):
+            raise
         where = f"--storage {shown(url)}" if url else str(local_folder(out) / JOURNAL)
         after = "the rows have all finished points" if url else _REMOVE
         raise SweepError(f"{where}: cannot be used ({_why(error, url)}); {after}") from None

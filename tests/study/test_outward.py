@@ -165,6 +165,17 @@ def test_a_folder_with_settings_of_wandb_does_not_go_online(name: str, tmp_path:
         chosen(options(wandb="online"), Tracking(), tmp_path, Console(quiet=True))
 
 
+@pytest.mark.parametrize("line", ["base_url = http://127.0.0.1:9", "api_key = x", "https_proxy = http://127.0.0.1:9"])
+def test_a_working_folder_does_not_name_a_server_or_an_account(line: str, tmp_path: Path) -> None:
+    """It may be a checkout of someone else's sweeps."""
+    settings = Path("wandb") / "settings"
+    settings.parent.mkdir()
+    settings.write_bytes(f"[default]\n# \xe9\nentity = team\n{line}\n".encode("latin-1"))
+    assert chosen(options(), Tracking(), tmp_path, Console(quiet=True)).entity == "team"
+    with pytest.raises(SweepError, match=f"wandb/settings: has {line.split()[0]}, which could send"):
+        chosen(options(wandb="online"), Tracking(), tmp_path, Console(quiet=True))
+
+
 def test_a_worker_obeys_the_environment_too(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     modes: list[str] = []
     for given, allowed, expected in (
