@@ -19,7 +19,8 @@ TRUSTED_SEEDS = 30
 RULE = (
     "* marks an interval that covers less than 92.5 % in simulated studies like this one (`python -m study calibrate`): for "
     f"correlations where values, or what one column leaves of the other, have a skewness above {SKEWED:g} or an excess "
-    f"kurtosis above {HEAVY_TAILED:g} (as little as {WORST} %); for mean differences also with under {TRUSTED_SEEDS} seeds."
+    f"kurtosis above {HEAVY_TAILED:g} (as little as {WORST} %; ten seeds seldom show it); for mean differences also "
+    f"with under {TRUSTED_SEEDS} seeds."
 )
 
 

@@ -80,7 +80,7 @@ SHAPES: dict[str, Callable[[np.random.Generator, int, float], tuple[Array, Array
 STRATA = {"clustered": 2, "crossed": DATA_SETS}
 # Where simulated intervals cover less than 92.5 % at some size: data like these get a star.
 STARRED = ("skewed noise", "skewed predictor", "heavy noise")
-SYMMETRIC = ("normal", "heavy-tailed", "t, 3 df", "heteroscedastic", "tied", "heavy noise", "clustered", "crossed")
+SYMMETRIC = ("normal", "heavy-tailed", "t, 3 df", "heteroscedastic", "tied", "heavy noise")
 
 
 @lru_cache(maxsize=64)
