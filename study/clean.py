@@ -10,32 +10,9 @@ import re
 
 import pandas as pd
 
+from study.text import visible
+
 LONGEST_NAME = 100  # characters of a file's name that come from a name of others; file systems end at 255 bytes
-
-_SECRET_HOST = re.compile(r"(\w://)[^/\s@]*@")  # user:password@
-_SECRET_OPTION = re.compile(r"([?&;][\w.-]*(?:secret|password|passwd|token|key)[\w.-]*=)[^&\s'\"]*", re.IGNORECASE)
-
-
-def visible(text: str, keep: str = "") -> str:
-    """The text with everything that steers a terminal or hides (ESC, line breaks, U+202E, lone surrogates) spelled out.
-
-    Args:
-        keep: characters that stay as they are, such as a line break.
-    """
-    if text.isprintable():
-        return text
-    return "".join(c if c.isprintable() or c in keep or c == "\xa0" else c.encode("unicode_escape").decode() for c in text)
-
-
-def one_line(text: str, most: int = 2000) -> str:
-    """A text, such as that of an exception, as one visible line; line breaks become spaces."""
-    line = visible(re.sub(r"\s*[\r\n]\s*", " ", text.strip()))
-    return line if len(line) <= most else line[: most - 3] + "..."
-
-
-def without_secrets(text: str) -> str:
-    """The text without passwords and keys of the URIs in it."""
-    return _SECRET_OPTION.sub(r"\1...", _SECRET_HOST.sub(r"\1...@", text))
 
 
 def _is_number(text: str) -> bool:
@@ -68,7 +45,7 @@ def csv_frame(frame: pd.DataFrame) -> pd.DataFrame:
 def markdown_text(text: str) -> str:
     """A line of Markdown in which names cannot become HTML or links; its own code and emphasis stay."""
     text = re.sub(r"<(?=[A-Za-z/!?])", "&lt;", visible(text, keep="\n"))
-    text = re.sub(r"\b(https?|ftp|mailto|javascript|data):", r"\1\\:", text, flags=re.IGNORECASE)
+    text = re.sub(r"\b(https?|ftp)(?=://)|\b(mailto|xmpp)(?=:\S)", r"\g<0>\\", text, flags=re.IGNORECASE)
     return re.sub(r"\bwww\.", r"www\\.", text.replace("](", "]\\("), flags=re.IGNORECASE)
 
 
@@ -80,7 +57,7 @@ def markdown_cell(text: str) -> str:
 def file_name(text: str) -> str:
     """A name that leads nowhere else, from a name of others; names that are plain already stay as they are."""
     plain = re.sub(r"[^A-Za-z0-9_.,=+-]", "_", text)
-    plain = "_" + plain[1:] if plain[:1] in (".", "-") else plain
+    plain = "_" + plain[1:] if plain[:1] in ("", ".", "-") else plain
     if plain == text and 0 < len(text) <= LONGEST_NAME:
         return text
     digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:8]  # two names stay two files

@@ -10,7 +10,7 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
-from study.clean import one_line, visible, without_secrets
+from study.text import one_line, visible, without_secrets
 
 PIPE_CLOSED = 128 + 13  # as a shell reports a program that SIGPIPE ended
 

@@ -12,7 +12,10 @@ import tempfile
 import traceback
 import warnings
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
+
+from study.text import one_line, visible, without_secrets
 
 FAILED = 1
 LONGEST = 300  # characters of what an exception says
@@ -62,15 +65,12 @@ def last_resort(error: BaseException, doing: Sequence[str], debug: bool) -> str:
         doing: the command and its arguments.
         debug: the traceback goes to stderr instead of a file.
     """
-    from study.clean import one_line, without_secrets
-
     command = " ".join(doing)
     what = command if len(command) <= LONGEST else command[: LONGEST - 3] + "..."
     text = without_secrets("".join(traceback.format_exception(error)))
     if debug:
-        from study.console import show
-
-        show(text)
+        with suppress(OSError, ValueError):
+            print(visible(text, keep="\n"), file=sys.stderr)
         where = "the traceback is above"
     else:
         where = _kept(text)
@@ -82,7 +82,7 @@ def reason(error: BaseException) -> str:
     if isinstance(error, OSError) and error.errno is not None:
         file = error.filename2 or error.filename
         hint = _HINTS.get(error.errno)
-        name = f"{os.fsdecode(file)}: " if isinstance(file, str | bytes | os.PathLike) else ""
+        name = f"{os.fsdecode(file)[-LONGEST:]}: " if isinstance(file, str | bytes | os.PathLike) else ""
         text = f"{name}cannot be {_deed(error)} ({error.strerror or error})"
         return f"{text}: {hint}" if hint else text
     said = " ".join(str(error).split())
@@ -139,7 +139,7 @@ def traced(work: Callable[[], int], doing: Sequence[str], debug: bool) -> int:
     the command line, unless they ask for them by --debug or -W.
     """
     try:
-        from study.console import PIPE_CLOSED, any_encoding, complain, discard_output
+        from study.console import any_encoding
 
         any_encoding()
         with warnings.catch_warnings():
@@ -154,8 +154,12 @@ def traced(work: Callable[[], int], doing: Sequence[str], debug: bool) -> int:
         print("stopped", file=sys.stderr)
         return FAILED
     except BrokenPipeError:
+        from study.console import PIPE_CLOSED, discard_output
+
         discard_output()
         return PIPE_CLOSED
     except BaseException as error:
-        complain(f"error: {last_resort(error, doing, debug)}")
+        line = f"error: {last_resort(error, doing, debug)}"
+        with suppress(OSError, ValueError):  # nobody may be there to hear it
+            print(line, file=sys.stderr)
         return FAILED

@@ -21,7 +21,8 @@ examples:
   python -m study chaos --kills 30                          kill a study at random, resume, compare: nothing lost
   python -m study bench train                               ours against nn.Module and torch.func.vmap
 
-exit status: 0 done; 2 refused before any work, with one line that says why; 1 anything else."""
+exit status: 0 done; 1 failed, or not all is done; 2 refused before any work; 141 nobody read the output any more (| head).
+Whatever goes wrong is one line; where that is not enough, it names a file with the traceback, which --debug prints."""
 
 RUN = """\
 Train and measure every network of a sweep under Ray Tune, many seeds per trial, then print the tables.

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import torch
 from rich.console import Console
@@ -41,6 +42,7 @@ from study.work import work_of
 
 START_SECONDS = 12  # of Ray and its workers; a trial costs about a second on top of its training
 PROBE_STEPS = 60
+LARGEST = 1e70  # of a number in the rows: its fourth power is still a number
 
 
 def seconds_per_linear_step(block: Block[LinearCell]) -> float:
@@ -228,8 +230,29 @@ def analysed(frame: pd.DataFrame, plan: Plan | None, out: Location) -> dict[str,
         raise RowsError(f"{out}: no two cells share seeds, so there is nothing to compare")
     if not predictors_of(frame) or not phases_of(frame):
         raise RowsError(f"{out}: rows need a column silhouette_<estimator> and one of loss_<phase>_test, loss_<phase>_unseen")
+    check_sizes(frame, out)
     costs = costs_of(frame, plan, out) if has_predictors(frame) else {}
     return analyse(frame, contrasts, plan.sweep.primary if plan is not None else None, costs=costs)
+
+
+def check_sizes(frame: pd.DataFrame, out: Location) -> None:
+    """Refuse numbers whose powers overflow, and with them every statistic of their column.
+
+    Raises:
+        RowsError: names the column, the value and its network; networks that diverged take no part and may hold any.
+    """
+    if "diverged" in frame:
+        frame = frame[~frame["diverged"].astype("boolean").fillna(False).to_numpy(dtype=bool)]
+    for name in frame.columns:
+        if name.startswith(("silhouette_", "loss_", "predictor_")) and pd.api.types.is_numeric_dtype(frame[name]):
+            values = frame[name].to_numpy(dtype=float, na_value=np.nan)
+            large = np.flatnonzero(np.isfinite(values) & (np.abs(values) > LARGEST))
+            if len(large):
+                row = frame.iloc[large[0]]
+                raise RowsError(
+                    f"{out}: {name} = {values[large[0]]:g} of cell {row['cell']}, seed {row['seed']}: must be at most "
+                    f"{LARGEST:g} in size; set its column diverged to true, or leave it out"
+                )
 
 
 def report(plan: Plan | None, out: Location, console: Console, tracked: Sweep | None = None) -> None:

@@ -10,7 +10,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from study.clean import markdown_cell, markdown_text, visible
+from study.clean import markdown_cell, markdown_text
+from study.text import visible
 
 
 @dataclass(frozen=True)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from typing import Any
 
 from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 from matplotlib.ticker import Formatter, LogFormatterMathtext, NullFormatter
 
-from study.clean import visible
+from study.text import visible
 
 LONGEST_LINE, MOST_LINES = 160, 12
 _RAISED = str.maketrans("0123456789-+.", "\u2070\u00b9\u00b2\u00b3\u2074\u2075\u2076\u2077\u2078\u2079\u207b\u207a\u00b7")
@@ -36,11 +36,11 @@ class _PlainTicks(Formatter):
     def __init__(self, inner: Formatter) -> None:
         self.inner = inner
 
-    def set_axis(self, axis: Axis) -> None:
+    def set_axis(self, axis: Any) -> None:
         super().set_axis(axis)
         self.inner.set_axis(axis)
 
-    def set_locs(self, locs: Sequence[float]) -> None:
+    def set_locs(self, locs: list[float]) -> None:
         self.inner.set_locs(locs)
 
     def _plain(self, text: str) -> str:
@@ -49,7 +49,7 @@ class _PlainTicks(Formatter):
     def __call__(self, x: float, pos: int | None = None) -> str:
         return self._plain(self.inner(x, pos))
 
-    def format_ticks(self, values: Sequence[float]) -> list[str]:
+    def format_ticks(self, values: list[float]) -> list[str]:
         return [self._plain(text) for text in self.inner.format_ticks(values)]
 
     def get_offset(self) -> str:

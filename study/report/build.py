@@ -12,7 +12,6 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 from rich.console import Console
 
-from study.clean import visible
 from study.figures.registry import draw_all
 from study.figures.study import Drawn, Missing, Study
 from study.figures.style import close, save, use_our_style
@@ -37,6 +36,7 @@ from study.report.view import (
 )
 from study.storage import Location, as_folder
 from study.tables import notes, rules, sentence, verdict_sheet
+from study.text import visible
 
 HEADLINES = ("scatter", "figure_5")  # of a multitask study, of a linear one
 TALL = 2.2  # height over width: an A4 page has 1.4, and a figure shrunk to it still letters of 4 points

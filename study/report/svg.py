@@ -8,7 +8,7 @@ from html import escape
 
 from markupsafe import Markup
 
-from study.clean import visible
+from study.text import visible
 
 
 def inline(svg: str, name: str, alt: str) -> Markup:

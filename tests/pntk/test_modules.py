@@ -197,7 +197,9 @@ REFUSED: dict[str, tuple[Callable[[], nn.Module], Callable[[int], Tensor], str]]
     "samples not first": (lambda: Own(lambda p, x: p["a"](x)[0], a=nn.GRU(3, 2)), sequences, "first axis|other samples"),
     "a buffer that counts": (Counting, rows, r"changes its calls.*module\.eval"),
     "a dict": (
-        lambda: Own(lambda p, x: {"logits": p["a"](x), "n": 3}, a=nn.Linear(3, 2)), rows, r"dict \('logits', 'n'\).*x\)\['logits'\]"
+        lambda: Own(lambda p, x: {"logits": p["a"](x), "n": 3}, a=nn.Linear(3, 2)),
+        rows,
+        r"dict \('logits', 'n'\).*x\)\['logits'\]",
     ),
     "a tuple": (lambda: Own(lambda p, x: (p["a"](x), x), a=nn.Linear(3, 2)), rows, "tuple of 2"),
     "nothing": (lambda: Own(lambda p, x: None, a=nn.Linear(3, 2)), rows, "NoneType"),
