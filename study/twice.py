@@ -13,7 +13,7 @@ from study.foreign import Refused
 from study.storage import Location
 
 KEY = ["cell", "seed", "data_seed"]
-MADE_WITH = ("commit", "version_")  # beginnings of columns that may differ where every number agrees
+MADE_WITH = ("commit", "device", "version_")  # beginnings of columns that may differ where every number agrees
 MOST_NAMED = 20
 
 
