@@ -74,9 +74,7 @@ class Pairs:
         if kept.all() or len(np.unique(self.stratum)) == 1:
             return self
         x_first, x_second, y_first, y_second = (v[kept] for v in (self.x_first, self.x_second, self.y_first, self.y_second))
-        return Pairs(
-            x_first, x_second, y_first, y_second, self.seed[kept], self.stratum[kept], self.diverged, self.undefined
-        )
+        return Pairs(x_first, x_second, y_first, y_second, self.seed[kept], self.stratum[kept], self.diverged, self.undefined)
 
     @property
     def alone(self) -> int:

@@ -78,11 +78,11 @@ def test_versions_are_pinned_to_those_of_this_project() -> None:
 
 def test_the_lock_has_every_package_that_a_node_gets() -> None:
     """The project's requirements and theirs in turn, as they are installed here, each to the version."""
-    lines = [line for line in (ROOT / "ray_cluster_lock.txt").read_text().splitlines() if not line.startswith("#")]
+    lines = [line for line in (ROOT / ".ray_cluster_lock.txt").read_text().splitlines() if not line.startswith("#")]
     locked = {canonicalize_name(Requirement(line).name): Requirement(line).specifier for line in lines}
     assert all(str(specifier).startswith("==") for specifier in locked.values())
-    assert '-c "$HOME/study-source/ray_cluster_lock.txt"' in AWS["setup_commands"][1]
-    assert AWS["file_mounts"]["~/pntk-study/ray_cluster_lock.txt"] == "ray_cluster_lock.txt"
+    assert '-c "$HOME/study-source/.ray_cluster_lock.txt"' in AWS["setup_commands"][1]
+    assert AWS["file_mounts"]["~/pntk-study/.ray_cluster_lock.txt"] == ".ray_cluster_lock.txt"
     wanted, seen = [Requirement("pntk-study[cluster]")], set[str]()
     while wanted:
         requirement = wanted.pop()
