@@ -88,7 +88,7 @@ def _with_claims_of(here: Identity, there: Identity) -> Identity:
         return there
     compared = there["contrasts"]
     claims = {name: contrast.get("expect") for name, contrast in here.get("contrasts", {}).items()}
-    return there | {"contrasts": {n: ({"expect": claims[n]} if claims.get(n) else {}) | c for n, c in compared.items()}}
+    return there | {"contrasts": {n: c | {"expect": c.get("expect") or claims.get(n) or {}} for n, c in compared.items()}}
 
 
 def text_of(path: Location) -> bytes:

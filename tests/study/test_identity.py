@@ -217,6 +217,16 @@ def test_rows_made_before_are_read_by_what_they_say(tmp_path: Path) -> None:
         claim(tmp_path, parse_sweep(changed(LINEAR, "settings/singular_values", [90.2, 4])))
 
 
+def test_a_folder_from_before_expectations_takes_up_todays_and_no_other_afterwards(tmp_path: Path) -> None:
+    """The shipped sweeps came to say what they expect; studies begun before must go on."""
+    pair = {"first": "standard", "second": "large"}
+    claim(tmp_path, parse_sweep(small(contrasts={"c": pair})))
+    (tmp_path / IDENTITY).unlink()
+    claim(tmp_path, parse_sweep(small(contrasts={"c": pair | {"expect": {"silhouette": "higher"}}})))
+    with pytest.raises(SweepError, match=r'contrasts\.c\.expect\.silhouette: "higher" there, "lower" here'):
+        claim(tmp_path, parse_sweep(small(contrasts={"c": pair | {"expect": {"silhouette": "lower"}}})))
+
+
 def test_a_sweep_that_was_edited_in_its_folder_is_judged_by_its_rows(tmp_path: Path) -> None:
     plan = make_plan(parse_sweep(small(seeds=1)))
     claim(tmp_path, plan)
