@@ -24,6 +24,7 @@ from rich.console import Console
 
 from study import linear_trial, signals, trial
 from study.checkpoint import Checkpoint, key_of, place_of
+from study.extension import group_of
 from study.failure import UserError
 from study.kept import write_kept
 from study.lock import holds
@@ -39,7 +40,6 @@ from study.sweep import Tracking
 from study.threads import device_name, device_of, threads
 from study.tracking import log_trial, summary
 from study.trial import BlockResult
-from study.wandb_run import study_id
 from study.watch import watched
 from study.work import work_of
 
@@ -189,7 +189,7 @@ def launch(
             blocks=pack(blocks),
             out=spelled(out),
             sweep=plan.sweep.name,
-            study=study_id(plan.sweep),
+            study=group_of(out, plan.sweep),
             tracking=tracking,
             provenance=dict(provenance),
             driver=driver,

@@ -22,7 +22,7 @@ from study.candidates import has_predictors
 from study.checkpoint import clear
 from study.comparisons import contrasts_of_rows, phases_of, predictors_of
 from study.cost import reference_seconds, steps_of_reference
-from study.extension import is_of_view, remarks, viewed
+from study.extension import group_of, is_of_view, remarks, viewed
 from study.folder import LINEAR, check_claim, check_links, claim
 from study.interim import interim
 from study.linear_analysis import is_linear
@@ -278,6 +278,7 @@ def report(plan: Plan | None, out: Location, console: Console, tracked: Sweep | 
     if isinstance(out, Path):
         check_links(out)
     frame = belonging(viewed(read_rows(out), plan, out), plan, out)
+    group = group_of(out, tracked) if tracked is not None else ""
     if isinstance(out, Path):
         begin(out, ANALYSIS)
         clean(out)
@@ -289,7 +290,7 @@ def report(plan: Plan | None, out: Location, console: Console, tracked: Sweep | 
             files = _below(folder, report_linear(frame, folder, console, said))
             for note in frame.attrs["notes"]:
                 console.print(f"Warning: {note}", highlight=False, markup=False)
-            problem = log_analysis(local_folder(out), folder, tracked)
+            problem = log_analysis(local_folder(out), folder, tracked, group)
         _end(out, files, console)
         _print_problem(problem, console)
         _print_places(out, files, console)
@@ -309,7 +310,7 @@ def report(plan: Plan | None, out: Location, console: Console, tracked: Sweep | 
             from study.figures.training import write_figures  # late, as above
 
             files += _below(folder, write_figures(folder, frame, analysis, plan))
-        problem = log_analysis(local_folder(out), folder, tracked)
+        problem = log_analysis(local_folder(out), folder, tracked, group)
     print_analysis(console, analysis)
     _end(out, files, console)
     _print_problem(problem, console)

@@ -16,8 +16,8 @@ from pydantic import BaseModel
 from rich.console import Console
 
 from study import linear_trial, trial
-from study.extension import IDENTITY, remarks
-from study.folder import FILE, check_claim, claim, stored_plan
+from study.extension import IDENTITY, group_of, remarks
+from study.folder import FILE, check_claim, claim, stored_plan, stored_sweep
 from study.identity import identity_of, packed, runs, unpacked
 from study.linear_settings import LinearSettings
 from study.plan import Block, LinearCell, Plan, make_plan
@@ -27,6 +27,8 @@ from study.scan.space import make_scan
 from study.schema import setting_values
 from study.sweep import Settings, Sweep, SweepError
 from study.sweep_file import parse_sweep
+from study.wandb_run import study_id
+from study.workspace import Shown, make_workspace
 from tests.study.conftest import ROOT, SMALL
 
 LINEAR = {
@@ -257,6 +259,26 @@ def test_seeds_grow_in_place_and_the_analysis_says_whether_it_was_looked_at(tmp_
         "from 6 seeds to 8 seeds, after it had been analysed: p values and intervals take the number of seeds as settled"
         in text
     )
+
+
+def test_all_runs_of_a_study_keep_one_group_however_it_is_spelled_and_grows(tmp_path: Path) -> None:
+    """A dashboard shows the runs of one group: those of the first seeds and of the later ones, of old folders too."""
+    first = parse_sweep(small(seeds=2))
+    claim(tmp_path, first)
+    group = study_id(first)
+    (tmp_path / IDENTITY).unlink()  # as in a folder made before identities were kept
+    spelled = changed(small(seeds=5), "cells/large/init_scale", "1e1")
+    assert study_id(parse_sweep(spelled)) != group
+    for raw in (spelled, small(seeds=3), small(seeds=6)):
+        claim(tmp_path, make_plan(parse_sweep(raw)))
+        stored = stored_sweep(tmp_path)
+        assert group_of(tmp_path, stored) == group
+    filters = str(make_workspace(stored, group_of(tmp_path, stored), Shown("", (), (), (), ()), "e", "p")._spec)
+    assert group in filters
+    assert study_id(stored) not in filters
+    kept = json.loads((tmp_path / IDENTITY).read_text())
+    (tmp_path / IDENTITY).write_text(json.dumps(kept | {"group": "another-0123456"}))
+    assert group_of(tmp_path, stored) == study_id(stored)
 
 
 def test_fewer_seeds_are_a_view_of_the_folder(tmp_path: Path) -> None:
