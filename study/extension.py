@@ -107,7 +107,7 @@ def _group_kept(kept: dict[str, Any], sweep: Sweep) -> str:
 
 def _with_claims_of(here: Identity, there: Identity) -> Identity:
     """Contrasts of a folder made before these could say what they expect, with what they are expected to show today."""
-    if "contrasts" not in there:  # of a scan
+    if "contrasts" not in there:  # a scan's
         return there
     compared = there["contrasts"]
     claims = {name: contrast.get("expect") for name, contrast in here.get("contrasts", {}).items()}

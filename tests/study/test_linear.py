@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 from scipy.stats import binom
 
-from study.folder import stored_sweep
+from study.folder import claim, stored_sweep
 from study.linear_analysis import analyse_linear
 from study.linear_trial import rows_of, run_block
 from study.plan import Block, make_plan
@@ -137,7 +137,10 @@ def along(tmp_path_factory: pytest.TempPathFactory) -> Along:
     path.write_text(SMALL + "linear: linear.yaml\n")
     place = os.path.relpath(out, ROOT)
     command = ("run", path, "--out", place, "--set", "seeds=4", *(f"linear.{assignment}" for assignment in FEWER))
-    (out / "linear" / "rows").mkdir(parents=True)
+    beside = make_plan(load_sweep(path, command[command.index("--set") + 1 :])).linear
+    assert beside is not None
+    claim(out / "linear", beside)
+    (out / "linear" / "rows").mkdir()
     (out / "linear" / "rows" / "source").touch()
     first = study(*command)
     assert first.returncode == 1, first.stdout + first.stderr
