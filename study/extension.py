@@ -145,14 +145,9 @@ def _is_extension(extension: Extension) -> bool:
     return numbers and isinstance(extension.get("when"), str) and isinstance(extension.get("looked_at"), bool)
 
 
-def viewed(frame: pd.DataFrame, plan: Plan | None, out: Location) -> pd.DataFrame:
-    """The rows of a view: of the plan's networks, where a folder's study has more; else all that there are."""
-    if plan is None or _view_of(plan, _kept(out)) is None:
-        return frame
-    wanted = {cell.name: {(draw.seed, draw.data_seed) for draw in cell.draws} for cell in plan.cells}
-    keys = zip(frame["cell"], frame["seed"], frame["data_seed"], strict=True)
-    kept = [name not in wanted or (seed, data_seed) in wanted[name] for name, seed, data_seed in keys]
-    return frame[kept].reset_index(drop=True)
+def is_view(plan: Plan, out: Location) -> bool:
+    """Whether a plan is of some of the networks of a folder's study."""
+    return _view_of(plan, _kept(out)) is not None
 
 
 def _view_of(plan: Plan, kept: dict[str, Any]) -> tuple[dict[str, int], dict[str, int]] | None:
