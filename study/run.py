@@ -20,7 +20,8 @@ from study.analysis import analyse
 from study.belonging import belonging
 from study.candidates import has_predictors
 from study.checkpoint import clear
-from study.comparisons import contrasts_of_rows, phases_of, predictors_of
+from study.columns import phases_of
+from study.comparisons import contrasts_of_rows, predictors_of
 from study.cost import reference_seconds, steps_of_reference
 from study.extension import group_of, is_of_view, remarks
 from study.folder import LINEAR, check_claim, check_links, claim
