@@ -188,11 +188,12 @@ def _main(arguments: Sequence[str]) -> int:
 
 def _run(options: argparse.Namespace, console: Console) -> int:
     from study import outward
-    from study.plan import make_plan
-    from study.run import run
     from study.sweep_file import load_sweep
 
     sweep = load_sweep(options.sweep, tuple(options.assignments))
+    from study.plan import make_plan  # later still: most of the seconds, which a mistyped file need not spend
+    from study.run import run
+
     out = options.out or Path("results") / sweep.name
     tracking = outward.chosen(options, sweep.wandb, out, console)
     sweep = sweep.model_copy(update={"wandb": outward.remembered(tracking)})  # in the folder, for `analyse`

@@ -7,10 +7,12 @@ from typing import Any
 import pandas as pd
 
 from study.columns import unused
+from study.extension import is_view
+from study.folder import stored_plan
 from study.linear_analysis import is_linear
 from study.linear_settings import LinearSettings
 from study.plan import Draw, Plan
-from study.rows import RowsError, finished
+from study.rows import RowsError
 from study.storage import Location
 from study.sweep import Settings, plain_line
 from study.twice import listing
@@ -19,11 +21,6 @@ from study.twice import listing
 def planned_keys(plan: Plan) -> set[tuple[str, Draw]]:
     """The networks of a plan."""
     return {(cell.name, draw) for cell in plan.cells for draw in cell.draws}
-
-
-def finished_of(plan: Plan, out: Location) -> set[tuple[str, Draw]]:
-    """The networks of a plan that have a row; a folder may hold others."""
-    return finished(out) & planned_keys(plan)
 
 
 def belonging(frame: pd.DataFrame, plan: Plan | None, out: Location) -> pd.DataFrame:
@@ -40,10 +37,12 @@ def belonging(frame: pd.DataFrame, plan: Plan | None, out: Location) -> pd.DataF
         inside = _inside(frame, plan)
         if not inside.any():
             raise RowsError(f"{out}: none of its rows is of the sweep {plan.sweep.name} ({_named(frame, plan)})")
-        if not inside.all():
-            outside = frame[~inside]
-            notes.append(f"Rows outside the plan are not counted, {len(outside):,} of {len(frame):,}: {_named(outside, plan)}.")
-            frame = frame[inside].reset_index(drop=True)
+        outside, count = frame[~inside], len(frame)
+        if len(outside) and is_view(plan, out) and (whole := stored_plan(out)) is not None:
+            outside = outside[~_inside(outside, whole)]  # the others are left out of a view, which `remarks` says
+        frame = frame if inside.all() else frame[inside].reset_index(drop=True)
+        if len(outside):
+            notes.append(f"Rows outside the plan are not counted, {len(outside):,} of {count:,}: {_named(outside, plan)}.")
     if not is_linear(frame) and (names := unused(frame, {*Settings.model_fields, *LinearSettings.model_fields})):
         shown = ", ".join(plain_line(name, 60) for name in names)
         notes.append(f"Columns of the rows that are not used, {len(names):,}: {shown}.")

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import hashlib
 import re
-
-import pandas as pd
+from typing import TYPE_CHECKING
 
 from study.text import visible
+
+if TYPE_CHECKING:
+    import pandas as pd  # a name for types here: --help need not load it
 
 LONGEST_NAME = 100  # characters of a file's name that come from a name of others; file systems end at 255 bytes
 

@@ -12,8 +12,6 @@ from study.columns import OUTCOMES, phases_of
 from study.contrasts import Contrast
 from study.statistics.pairs import Pairs, joined, pairs_of
 
-__all__ = ["OUTCOMES", "phases_of"]  # also found here
-
 FAITHFUL_ESTIMATOR = "eig"
 
 

@@ -47,6 +47,7 @@ def command(options: argparse.Namespace, console: Console) -> int:
         SweepError: wandb-workspaces is not installed, or the folder is no study's or has no runs.
         RowsError: no usable rows.
     """
+    from study.extension import group_of
     from study.folder import stored_sweep  # late: pandas and torch take seconds that --help need not spend
     from study.rows import read_rows
     from study.sweep import SweepError
@@ -55,6 +56,7 @@ def command(options: argparse.Namespace, console: Console) -> int:
     if find_spec("wandb_workspaces") is None:
         raise SweepError("dashboard: needs wandb-workspaces; install it with pip install '.[dashboard]'")
     sweep = stored_sweep(options.out)
+    group = group_of(options.out, sweep)
     home = local_folder(options.out) / "wandb"
     if sweep.wandb.mode == "disabled" and not any(home.glob("*run-*")):
         raise SweepError(f"{options.out}: has no W&B runs to show; it was run with wandb.mode = disabled")
@@ -69,9 +71,9 @@ def command(options: argparse.Namespace, console: Console) -> int:
         if (mode := mode_of_environment()) != "online":
             raise SweepError(f"--publish: WANDB_MODE allows no more than {mode}; unset it to publish")
         check_no_settings(options.out)
-        return _publish(lambda owner: make_workspace(sweep, keys, owner, project), entity, home, console)
+        return _publish(lambda owner: make_workspace(sweep, group, keys, owner, project), entity, home, console)
     home.mkdir(parents=True, exist_ok=True)
-    workspace = make_workspace(sweep, keys, entity, project)
+    workspace = make_workspace(sweep, group, keys, entity, project)
     write_text(home / SPEC, json.dumps(workspace._spec, indent=1) + "\n")
     _print_commands(options, home, console)
     return 0

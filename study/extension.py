@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,7 @@ from study.plan import MOST_NETWORKS, Plan
 from study.storage import Location, exists, read_bytes
 from study.sweep import Sweep, SweepError, plain_line
 from study.sweep_file import read_text
+from study.wandb_run import study_id
 
 IDENTITY, SWEEP = "identity.json", "sweep.json"
 LARGEST = 50_000_000  # bytes: 10,000 cells with every setting
@@ -34,7 +36,8 @@ class Standing:
 
     Attributes:
         identity: the folder's from now on: the study's own, but of a view what the folder holds.
-        known: whether the folder keeps that already.
+        group: what W&B groups the study's runs by, from the first sweep of the folder on, however it is spelled or grows later.
+        known: whether the folder keeps all that already.
         extensions: when the folder's study was given more seeds, the last one perhaps now: `when`, `seeds`, `data_seeds` and
             `networks` before and after, and whether it had been `looked_at`.
     """
@@ -42,11 +45,12 @@ class Standing:
     relation: Relation
     identity: Identity
     extensions: tuple[Extension, ...]
+    group: str
     known: bool = False
 
     def stored(self, sweep: bytes) -> bytes:
         """As the folder keeps it beside the text of its sweep."""
-        held = {"sweep": hashlib.sha256(sweep).hexdigest(), "extensions": list(self.extensions)}
+        held = {"sweep": hashlib.sha256(sweep).hexdigest(), "extensions": list(self.extensions), "group": self.group}
         return (json.dumps(held | {"identity": packed(self.identity)}, allow_nan=False) + "\n").encode()
 
 
@@ -56,9 +60,16 @@ def standing_of(out: Location, study: Plan | Sweep) -> Standing:
     Raises:
         SweepError: the folder holds another one, with the first difference.
     """
+    from study.folder import stored_sweep  # late: `study.folder` reads this module
+
     here, kept = identity_of(study), _kept(out)
-    known = kept.get("identity") and kept.get("sweep") == hashlib.sha256(text_of(out / SWEEP)).hexdigest()
-    there = unpacked(kept["identity"]) if known else _with_claims_of(here, _identity_today(out))
+    group = _group_kept(kept, study if isinstance(study, Sweep) else study.sweep)
+    known = bool(group and kept.get("identity") and kept.get("sweep") == hashlib.sha256(text_of(out / SWEEP)).hexdigest())
+    if known:
+        there = unpacked(kept["identity"])
+    else:  # made before identities were kept, or edited since: its sweep as it is read today
+        stored = stored_sweep(out)
+        there, group = _with_claims_of(here, identity_of(stored)), group or study_id(stored)
     try:
         found = relation(there, here)
         if not known:
@@ -72,14 +83,26 @@ def standing_of(out: Location, study: Plan | Sweep) -> Standing:
         looked = any(exists(out / name) for name in LOOKS)
         when = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
         extensions += ({"when": when, **grown, "looked_at": looked},)
-    return Standing(found, there if found == "view" else here, extensions, bool(known) and found != "grown")
+    return Standing(found, there if found == "view" else here, extensions, group, known and found != "grown")
 
 
-def _identity_today(out: Location) -> Identity:
-    """That of a folder made before identities were kept, or whose sweep was edited: its sweep as it is read today."""
-    from study.folder import stored_sweep  # late: `study.folder` reads this module
+def group_of(out: Location, sweep: Sweep) -> str:
+    """What W&B groups the runs of a folder's study by: all of them, whatever seeds were added since.
 
-    return identity_of(stored_sweep(out))
+    Args:
+        sweep: the folder's, or one that is the same or a view.
+
+    Raises:
+        SweepError: what the folder keeps cannot be read.
+    """
+    return _group_kept(_kept(out), sweep) or study_id(sweep)
+
+
+def _group_kept(kept: dict[str, Any], sweep: Sweep) -> str:
+    """The group that a folder keeps; "" where it keeps none, or one of a study of another name."""
+    group = kept.get("group")
+    ours = isinstance(group, str) and re.fullmatch(rf"{re.escape(sweep.name)}-[0-9a-f]{{7}}", group)
+    return str(group) if ours else ""
 
 
 def _with_claims_of(here: Identity, there: Identity) -> Identity:
@@ -122,14 +145,9 @@ def _is_extension(extension: Extension) -> bool:
     return numbers and isinstance(extension.get("when"), str) and isinstance(extension.get("looked_at"), bool)
 
 
-def viewed(frame: pd.DataFrame, plan: Plan | None, out: Location) -> pd.DataFrame:
-    """The rows of a view: of the plan's networks, where a folder's study has more; else all that there are."""
-    if plan is None or _view_of(plan, _kept(out)) is None:
-        return frame
-    wanted = {cell.name: {(draw.seed, draw.data_seed) for draw in cell.draws} for cell in plan.cells}
-    keys = zip(frame["cell"], frame["seed"], frame["data_seed"], strict=True)
-    kept = [name not in wanted or (seed, data_seed) in wanted[name] for name, seed, data_seed in keys]
-    return frame[kept].reset_index(drop=True)
+def is_view(plan: Plan, out: Location) -> bool:
+    """Whether a plan is of some of the networks of a folder's study."""
+    return _view_of(plan, _kept(out)) is not None
 
 
 def _view_of(plan: Plan, kept: dict[str, Any]) -> tuple[dict[str, int], dict[str, int]] | None:

@@ -26,6 +26,7 @@ from study.storage import (
 )
 from study.sweep import Sweep, SweepError, plain_line
 from study.sweep_file import parse_sweep, read_text
+from study.wandb_run import study_id
 
 FILE = "sweep.json"
 LINEAR = "linear"  # of a study's folder: the study of linear networks that runs along with it
@@ -75,7 +76,7 @@ def check_claim(out: Location, study: Plan | Sweep) -> Standing:
         raise SweepError(str(error)) from None
     except OSError as error:
         raise SweepError(f"{out}: cannot be used as --out ({error.strerror})") from None
-    return Standing("same", identity_of(study), ())
+    return Standing("same", identity_of(study), (), study_id(study.sweep if isinstance(study, Plan) else study))
 
 
 def check_new(out: Location) -> None:

@@ -13,7 +13,7 @@ import os
 import signal
 import time
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
@@ -24,6 +24,7 @@ from rich.console import Console
 
 from study import linear_trial, signals, trial
 from study.checkpoint import Checkpoint, key_of, place_of
+from study.extension import group_of
 from study.failure import UserError
 from study.kept import write_kept
 from study.lock import holds
@@ -35,11 +36,10 @@ from study.progress import LiveProgress
 from study.ray_token import private_token
 from study.rows import finished, write_rows
 from study.storage import Location, local_folder, location, spelled
-from study.sweep import Tracking
+from study.sweep import Compute, Tracking
 from study.threads import device_name, device_of, threads
 from study.tracking import log_trial, summary
 from study.trial import BlockResult
-from study.wandb_run import study_id
 from study.watch import watched
 from study.work import work_of
 
@@ -184,12 +184,14 @@ def launch(
             except RayError as error:
                 return Outcome({"Ray": str(error).removeprefix("Ray ")}, None, False)
         compute = plan.sweep.compute
+        if address and (waits := awaited(compute, ray.nodes())):
+            console.print(waits, highlight=False, markup=False, soft_wrap=True)
         trainable = tune.with_parameters(
             run_trial,
             blocks=pack(blocks),
             out=spelled(out),
             sweep=plan.sweep.name,
-            study=study_id(plan.sweep),
+            study=group_of(out, plan.sweep),
             tracking=tracking,
             provenance=dict(provenance),
             driver=driver,
@@ -222,6 +224,20 @@ def launch(
     if signals.received():  # a batch system signals every process of a job: workers that ended have not failed
         return Outcome({}, None, True)
     return _outcome(grid, blocks, finished(out))
+
+
+def awaited(compute: Compute, nodes: Sequence[Mapping[str, Any]]) -> str:
+    """What trials will wait for, perhaps for ever, because no node of a cluster has it now; "" where one has all.
+
+    No refusal: a cluster that grows may have only its head yet, and a GPU is never replaced.
+    """
+    there = [node.get("Resources", {}) for node in nodes if node.get("Alive")]
+    asked = {"CPU": compute.cpus_per_trial, "GPU": compute.gpus_per_trial}
+    if any(all(node.get(kind, 0) >= count for kind, count in asked.items()) for node in there):
+        return ""
+    named = ", ".join(f"compute.{kind.lower()}s_per_trial = {count:g}" for kind, count in asked.items() if count)
+    has = f"has {', '.join(f'{max((n.get(k, 0) for n in there), default=0):g} {k}s' for k in asked)} at most"
+    return f"Waiting for a node with {named}: a node of this cluster {has} now. If it does not grow, stop with Ctrl-C."
 
 
 def _last_words(console: Console, progress: LiveProgress, why: str) -> None:

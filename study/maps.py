@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from study.comparisons import OUTCOMES, phases_of
+from study.columns import OUTCOMES, phases_of
 from study.statistics.chance import chance_of_exclusion
 from study.statistics.correlations import CORRELATIONS, Statistic
 from study.statistics.intervals import CORRELATION_METHOD, RESAMPLES, estimates

@@ -16,7 +16,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from study.candidates import T_ZERO, Candidate, candidates_of, has_predictors
-from study.comparisons import phases_of
+from study.columns import phases_of
 from study.confined import confined
 from study.confirmation import confirmation
 from study.contrasts import Contrast

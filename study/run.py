@@ -20,9 +20,10 @@ from study.analysis import analyse
 from study.belonging import belonging
 from study.candidates import has_predictors
 from study.checkpoint import clear
-from study.comparisons import contrasts_of_rows, phases_of, predictors_of
+from study.columns import phases_of
+from study.comparisons import contrasts_of_rows, predictors_of
 from study.cost import reference_seconds, steps_of_reference
-from study.extension import is_of_view, remarks, viewed
+from study.extension import group_of, is_of_view, remarks
 from study.folder import LINEAR, check_claim, check_links, claim
 from study.interim import interim
 from study.linear_analysis import is_linear
@@ -173,16 +174,19 @@ def run(plan: Plan, out: Location, tracking: Tracking, address: str | None, cons
         for part, place in parts:
             drivers.append(held.enter_context(driving(place)))
             check_claim(place, part)
-        same = []
+        same, views = [], []
         for part, place in parts:
             standing = claim(place, part)
+            views.append(standing.relation == "view")
             same.append(standing.relation == "same" and not is_of_view(place / "analysis.json"))
             print_plan(console, part, place, address)
         status = 0
-        for (part, place), driver, known in reversed(list(zip(parts, drivers, same, strict=True))):  # the main tables come last
+        for (part, place), driver, known, view in reversed(
+            list(zip(parts, drivers, same, views, strict=True))
+        ):  # main tables last
             if part is not plan and known and exists(place / "analysis.json") and not part.blocks(finished(place)):
                 continue  # `analyse` prints its tables again
-            ended = _run(part, place, tracking, address, console, driver)
+            ended = _run(part, place, tracking, address, console, driver, view)
             status = max(status, ended.status)
             if ended.interrupted and part is not plan:
                 return 1
@@ -207,7 +211,9 @@ class Ended:
     interrupted: bool = False
 
 
-def _run(plan: Plan, out: Location, tracking: Tracking, address: str | None, console: Console, driver: str) -> Ended:
+def _run(
+    plan: Plan, out: Location, tracking: Tracking, address: str | None, console: Console, driver: str, view: bool
+) -> Ended:
     from study.launch import launch  # late: importing Ray takes seconds that a refused run need not spend
 
     start = time.monotonic()
@@ -220,7 +226,8 @@ def _run(plan: Plan, out: Location, tracking: Tracking, address: str | None, con
         state, done = "Stopped" if outcome.interrupted else "Not complete", plan.networks - left
         console.print(f"{state}: {done} of {plan.networks} networks are finished; the same command goes on from there.")
         return Ended(1, outcome.interrupted)
-    clear(out, [cell.name for cell in plan.cells])
+    if not view:  # the folder's study may have begun more
+        clear(out, [cell.name for cell in plan.cells])
     report(plan, out, console, plan.sweep.model_copy(update={"wandb": tracking}))
     console.print(f"Done in {duration(time.monotonic() - start)}.", highlight=False)
     return Ended(0, outcome.interrupted)
@@ -277,7 +284,8 @@ def report(plan: Plan | None, out: Location, console: Console, tracked: Sweep | 
     """
     if isinstance(out, Path):
         check_links(out)
-    frame = belonging(viewed(read_rows(out), plan, out), plan, out)
+    frame = belonging(read_rows(out), plan, out)
+    group = group_of(out, tracked) if tracked is not None else ""
     if isinstance(out, Path):
         begin(out, ANALYSIS)
         clean(out)
@@ -289,7 +297,7 @@ def report(plan: Plan | None, out: Location, console: Console, tracked: Sweep | 
             files = _below(folder, report_linear(frame, folder, console, said))
             for note in frame.attrs["notes"]:
                 console.print(f"Warning: {note}", highlight=False, markup=False)
-            problem = log_analysis(local_folder(out), folder, tracked)
+            problem = log_analysis(local_folder(out), folder, tracked, group)
         _end(out, files, console)
         _print_problem(problem, console)
         _print_places(out, files, console)
@@ -309,7 +317,7 @@ def report(plan: Plan | None, out: Location, console: Console, tracked: Sweep | 
             from study.figures.training import write_figures  # late, as above
 
             files += _below(folder, write_figures(folder, frame, analysis, plan))
-        problem = log_analysis(local_folder(out), folder, tracked)
+        problem = log_analysis(local_folder(out), folder, tracked, group)
     print_analysis(console, analysis)
     _end(out, files, console)
     _print_problem(problem, console)

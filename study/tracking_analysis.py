@@ -14,7 +14,7 @@ from typing import Any
 from study.interim import interim_note
 from study.storage import read_bytes, write_text
 from study.sweep import Sweep
-from study.wandb_run import attempt, started, study_id
+from study.wandb_run import attempt, started
 
 LOGGED = "logged_analysis.json"  # what a dashboard can show
 LARGEST_NOTE = 1_000_000  # bytes
@@ -32,13 +32,14 @@ COLUMNS = {
 NUMBERS = ("centred", "r20")  # of the leading predictor, as summary
 
 
-def log_analysis(local: Path, folder: Path, sweep: Sweep | None) -> str | None:
+def log_analysis(local: Path, folder: Path, sweep: Sweep | None, group: str) -> str | None:
     """Log the analysis that `folder` holds.
 
     Args:
         local: on this machine, for the files of W&B.
         folder: with analysis.json, and the figures drawn of it.
         sweep: the study's; None for rows made elsewhere, which are not logged.
+        group: of the study's runs, see `study.extension.group_of`.
 
     Returns:
         None, or what went wrong in one line.
@@ -46,14 +47,13 @@ def log_analysis(local: Path, folder: Path, sweep: Sweep | None) -> str | None:
     if sweep is None or sweep.wandb.mode == "disabled":
         return None
     analysis = json.loads(read_bytes(folder / "analysis.json"))
-    return attempt(local, sweep.wandb, lambda mode: _log(local, folder, sweep, mode, analysis))
+    return attempt(local, sweep.wandb, lambda mode: _log(local, folder, sweep, mode, analysis, group))
 
 
-def _log(local: Path, folder: Path, sweep: Sweep, mode: str, analysis: dict[str, Any]) -> None:
-    study = study_id(sweep)
+def _log(local: Path, folder: Path, sweep: Sweep, mode: str, analysis: dict[str, Any], study: str) -> None:
     config = {"sweep": sweep.name, "study": study, "leading_predictor": analysis.get("leading_predictor", "")}
     what = {"job_type": "analysis", "name": f"{sweep.name} analysis", "group": study, "config": config}
-    with started(local, sweep.wandb, mode, id=analysis_run(sweep), resume="allow", **what) as run:
+    with started(local, sweep.wandb, mode, id=analysis_run(study), resume="allow", **what) as run:
         import wandb  # late, as in `started`
 
         logged: dict[str, Any] = {}
@@ -97,9 +97,9 @@ def read_note(path: Path) -> Any:
         raise ValueError(str(error)) from None
 
 
-def analysis_run(sweep: Sweep) -> str:
+def analysis_run(study: str) -> str:
     """The id of a study's analysis run: at most 128 characters, which a sweep's name may exceed."""
-    return f"analysis-{study_id(sweep).rpartition('-')[2]}"
+    return f"analysis-{study.rpartition('-')[2]}"
 
 
 def figures_of(folder: Path) -> list[Path]:

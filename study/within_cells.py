@@ -14,7 +14,8 @@ from typing import Any
 import pandas as pd
 
 from study.candidates import t_zero_columns
-from study.comparisons import OUTCOMES, Comparison, phases_of
+from study.columns import OUTCOMES, phases_of
+from study.comparisons import Comparison
 from study.contrasts import Contrast
 from study.sheets import Sheet
 from study.statistics.correlations import CORRELATIONS

@@ -17,7 +17,6 @@ from wandb_workspaces import expr
 
 from study.comparisons import predictors_of
 from study.sweep import Sweep
-from study.wandb_run import study_id
 
 AXES = ("init_scale", "learning_rate")
 COLOUR = "init_scale"
@@ -69,8 +68,8 @@ def _is_steps(name: str) -> bool:
     return name.startswith("curve_") and name.endswith("_steps")
 
 
-def make_workspace(sweep: Sweep, keys: Shown, entity: str, project: str) -> ws.Workspace:
-    """The workspace, not yet saved: only the runs of this study, one section per question."""
+def make_workspace(sweep: Sweep, group: str, keys: Shown, entity: str, project: str) -> ws.Workspace:
+    """The workspace, not yet saved: only the runs of this study, which have its group, one section per question."""
     columns = [f"summary:{name}" for name in (keys.predictor, *keys.losses) if name]
     return ws.Workspace(
         entity=entity,
@@ -79,7 +78,7 @@ def make_workspace(sweep: Sweep, keys: Shown, entity: str, project: str) -> ws.W
         sections=sections_of(keys),
         settings=ws.WorkspaceSettings(max_runs=MOST_RUNS),
         runset_settings=ws.RunsetSettings(
-            filters=[expr.Metric("Group") == study_id(sweep)],
+            filters=[expr.Metric("Group") == group],
             pinned_columns=["run:displayName", "config:cell", *(f"config:{axis}" for axis in keys.axes), *columns],
         ),
     )

@@ -15,7 +15,7 @@ from rich.console import Console
 from study import signals
 from study.checkpoint import clear
 from study.folder import claim
-from study.launch import Outcome, launch, quiet, start_ray
+from study.launch import Outcome, awaited, launch, quiet, start_ray
 from study.lock import driving
 from study.machine import cores
 from study.plan import Cell, Plan
@@ -90,6 +90,8 @@ def scan_folder(scan: Scan, out: Location, tracking: Tracking, address: str | No
         try:
             if owned:
                 start_ray(address)
+            if address and (waits := awaited(scan.sweep.compute, ray.nodes())):
+                console.print(waits, highlight=False, markup=False, soft_wrap=True)
             watch = nullcontext() if address or not owned else watched(lambda why: _stopped(console, f"{why}; "))
             with watch, answering(out, storage):
                 ended = _scan(scan, opened, out, tracking, console, address, driver)

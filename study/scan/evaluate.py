@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 from ray import tune
 
+from study.extension import group_of
 from study.launch import finish, in_a_line
 from study.plan import Block, Cell, Draw
 from study.rows import read_rows
@@ -16,7 +17,6 @@ from study.scan.objectives import Score, clearly_dominated, score
 from study.scan.space import Scan
 from study.storage import Location, files, location
 from study.sweep import Tracking
-from study.wandb_run import study_id
 
 
 def evaluate(
@@ -36,11 +36,11 @@ def evaluate(
         "checkpoint_seconds": compute.checkpoint_seconds,
     }
 
+    group = group_of(folder, scan.sweep)
+
     def train(cell: Cell, draws: tuple[Draw, ...]) -> None:
         for block in blocks_left(folder, cell, draws, compute.block):
-            _, problem = finish(
-                block, folder, hardware, scan.sweep.name, study_id(scan.sweep), tracking, provenance, driver, lambda _: None
-            )
+            _, problem = finish(block, folder, hardware, scan.sweep.name, group, tracking, provenance, driver, lambda _: None)
             problems.extend([problem] if problem else [])
 
     undefined = dict.fromkeys(names, float("nan"))

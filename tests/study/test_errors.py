@@ -157,6 +157,19 @@ def test_a_package_that_is_missing_is_one_line() -> None:
     assert "install this project again" in done.stderr
 
 
+def test_help_loads_nothing_that_takes_long() -> None:
+    program = """
+import sys
+from study.__main__ import main
+try:
+    main(["--help"])
+finally:
+    print(sorted({"pandas", "torch", "ray", "optuna", "scipy", "pydantic"} & set(sys.modules)), file=sys.stderr)
+"""
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "[]\n")
+
+
 @pytest.mark.parametrize("arguments", [("--help",), ("power", "--width", "0.3")])
 def test_output_that_nobody_reads_ends_quietly(arguments: tuple[str, ...]) -> None:
     read, write = os.pipe()

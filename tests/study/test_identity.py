@@ -16,17 +16,20 @@ from pydantic import BaseModel
 from rich.console import Console
 
 from study import linear_trial, trial
-from study.extension import IDENTITY, remarks
-from study.folder import FILE, check_claim, claim, stored_plan
+from study.checkpoint import place_of
+from study.extension import IDENTITY, group_of, remarks
+from study.folder import FILE, check_claim, claim, stored_plan, stored_sweep
 from study.identity import identity_of, packed, runs, unpacked
 from study.linear_settings import LinearSettings
 from study.plan import Block, LinearCell, Plan, make_plan
 from study.rows import finished, read_rows, write_rows
-from study.run import analysed, report
+from study.run import analysed, report, run
 from study.scan.space import make_scan
 from study.schema import setting_values
-from study.sweep import Settings, Sweep, SweepError
+from study.sweep import Settings, Sweep, SweepError, Tracking
 from study.sweep_file import parse_sweep
+from study.wandb_run import study_id
+from study.workspace import Shown, make_workspace
 from tests.study.conftest import ROOT, SMALL
 
 LINEAR = {
@@ -53,8 +56,13 @@ def changed(raw: dict[str, Any], path: str, value: Any) -> dict[str, Any]:
 def train(plan: Plan, out: Path) -> None:
     """The plan's networks that the folder has no rows of."""
     for block in plan.blocks(finished(out)):
-        kind: Any = linear_trial if isinstance(block.cell, LinearCell) else trial
-        write_rows(out, block, kind.rows_of(kind.run_block(block), plan.sweep.name, {}))
+        write_rows(out, block, trained(block))
+
+
+def trained(block: Block[Any]) -> list[dict[str, Any]]:
+    """The rows of a block."""
+    kind: Any = linear_trial if isinstance(block.cell, LinearCell) else trial
+    return list(kind.rows_of(kind.run_block(block), "small", {}))
 
 
 def default_of(model: type[BaseModel], name: str, value: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -269,6 +277,26 @@ def test_seeds_grow_in_place_and_the_analysis_says_whether_it_was_looked_at(tmp_
     )
 
 
+def test_all_runs_of_a_study_keep_one_group_however_it_is_spelled_and_grows(tmp_path: Path) -> None:
+    """A dashboard shows the runs of one group: those of the first seeds and of the later ones, of old folders too."""
+    first = parse_sweep(small(seeds=2))
+    claim(tmp_path, first)
+    group = study_id(first)
+    (tmp_path / IDENTITY).unlink()  # as in a folder made before identities were kept
+    spelled = changed(small(seeds=5), "cells/large/init_scale", "1e1")
+    assert study_id(parse_sweep(spelled)) != group
+    for raw in (spelled, small(seeds=3), small(seeds=6)):
+        claim(tmp_path, make_plan(parse_sweep(raw)))
+        stored = stored_sweep(tmp_path)
+        assert group_of(tmp_path, stored) == group
+    filters = str(make_workspace(stored, group_of(tmp_path, stored), Shown("", (), (), (), ()), "e", "p")._spec)
+    assert group in filters
+    assert study_id(stored) not in filters
+    kept = json.loads((tmp_path / IDENTITY).read_text())
+    (tmp_path / IDENTITY).write_text(json.dumps(kept | {"group": "another-0123456"}))
+    assert group_of(tmp_path, stored) == study_id(stored)
+
+
 def test_fewer_seeds_are_a_view_of_the_folder(tmp_path: Path) -> None:
     whole, view = (make_plan(parse_sweep(small(seeds=n))) for n in (6, 4))
     claim(tmp_path, whole)
@@ -291,6 +319,23 @@ def test_fewer_seeds_are_a_view_of_the_folder(tmp_path: Path) -> None:
     mixed = changed(changed(small(), "cells/large/seeds", 8), "cells/standard/seeds", 4)
     with pytest.raises(SweepError, match="some cells have more seeds here than there and some have fewer"):
         claim(tmp_path, parse_sweep(mixed))
+
+
+def test_a_view_names_rows_of_no_plan_and_leaves_the_work_of_others(tmp_path: Path) -> None:
+    whole, view, stray = (make_plan(parse_sweep(small(seeds=n))) for n in (6, 4, [99]))
+    claim(tmp_path, whole)
+    train(view, tmp_path)
+    write_rows(tmp_path, stray.blocks()[0], trained(stray.blocks()[0]))
+    begun = place_of(tmp_path, whole.blocks(finished(tmp_path))[0])
+    begun.parent.mkdir(parents=True)
+    begun.write_bytes(b"hours of work")
+    assert run(view, tmp_path, Tracking(mode="disabled"), None, Console(quiet=True)) == 0
+    assert begun.read_bytes() == b"hours of work"
+    (note,) = (w for w in json.loads((tmp_path / "analysis.json").read_text())["warnings"] if w.startswith("Rows outside"))
+    assert note.startswith("Rows outside the plan are not counted, 1 of 9: cell ")
+    train(whole, tmp_path)
+    assert run(whole, tmp_path, Tracking(mode="disabled"), None, Console(quiet=True)) == 0
+    assert not begun.exists()
 
 
 @pytest.mark.parametrize(

@@ -17,9 +17,10 @@ import pytest
 from ray.tune import Result
 
 from study.folder import claim
-from study.launch import _outcome
+from study.launch import _outcome, awaited
 from study.plan import Draw, make_plan
 from study.rows import read_rows
+from study.sweep import Compute
 from study.sweep_file import load_sweep
 from study.trial import run_block
 from tests.study.conftest import ENVIRONMENT, ROOT, study, study_here
@@ -259,6 +260,20 @@ def test_a_run_on_a_cluster_of_two_nodes_that_is_already_there(small_sweep: Path
     finally:
         cluster.stdin.close()
         cluster.wait(timeout=60)
+
+
+def test_what_no_node_of_a_cluster_has_is_said_before_it_is_waited_for() -> None:
+    nodes = [
+        {"Alive": True, "Resources": {"CPU": 16.0}},
+        {"Alive": True, "Resources": {"CPU": 4.0, "GPU": 1.0}},
+        {"Alive": False, "Resources": {"CPU": 64.0, "GPU": 8.0}},
+    ]
+    assert awaited(Compute(cpus_per_trial=16), nodes) == ""
+    assert awaited(Compute(cpus_per_trial=4, gpus_per_trial=0.5), nodes) == ""
+    says = "compute.cpus_per_trial = 1, compute.gpus_per_trial = 2: a node of this cluster has 16 CPUs, 1 GPUs at most now"
+    assert says in awaited(Compute(gpus_per_trial=2), nodes)
+    assert "8, compute.gpus_per_trial = 1:" in awaited(Compute(cpus_per_trial=8, gpus_per_trial=1), nodes)
+    assert "has 0 CPUs, 0 GPUs at most" in awaited(Compute(), nodes[2:])
 
 
 def test_blocks_that_never_started_are_not_called_failed() -> None:
