@@ -124,8 +124,33 @@ def test_files_of_a_folder_that_are_none_are_named_before_work(name: str, what: 
         check_links(tmp_path)
     refusal(refused)
     if name == FILE:
-        with pytest.raises(SweepError, match=r"sweep\.json: is a .*only regular files"):
+        with pytest.raises(SweepError, match=r"sweep\.json: is a .*only regular files") as refused:
             stored_sweep(tmp_path)
+        assert refusal(refused).count(FILE) == 1
+
+
+@pytest.mark.parametrize("folder", ["rows", "figures", "checkpoints", "kept"])
+def test_a_folder_of_a_cell_that_leads_elsewhere_is_named_before_work(folder: str, tmp_path: Path) -> None:
+    elsewhere, out = tmp_path / "elsewhere", tmp_path / "out"
+    elsewhere.mkdir()
+    (out / folder).mkdir(parents=True)
+    (out / folder / "standard").symlink_to(elsewhere)
+    with pytest.raises(SweepError, match="standard: is a link out of the folder") as refused:
+        check_links(out)
+    refusal(refused)
+
+
+@pytest.mark.parametrize("name", [FILE, "identity.json", ".written.json", "rows/a.parquet", "figures", "wandb/x", "kept/one"])
+def test_a_link_in_a_circle_is_named_before_work(name: str, tmp_path: Path) -> None:
+    path = tmp_path / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.symlink_to(path.name)
+    if name.startswith("wandb"):  # which is W&B's own
+        check_links(tmp_path)
+        return
+    with pytest.raises(SweepError, match=f"{path.name}: is a link that leads in a circle") as refused:
+        check_links(tmp_path)
+    refusal(refused)
 
 
 def test_kept_files_and_checkpoints_that_are_none_do_not_hang(what: Any, tmp_path: Path) -> None:
