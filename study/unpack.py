@@ -66,13 +66,15 @@ def _useful(kind: pa.DataType) -> bool:
     return _words(kind) or _number(kind) or _truth(kind) or _list(kind)
 
 
+LISTS = ("curve_", "repeat_", "array_", "structure_")
+
 # Names or beginnings of names, what they must hold, and in which words to say so.
 EXPECTED: dict[tuple[str, ...], tuple[Kind, str]] = {
     ("cell",): (_key, "text"),
     ("seed", "data_seed"): (_number, "whole numbers"),
     ("diverged",): (_truth, "true or false"),
     ("silhouette_", "loss_", "score_", "predictor_", "agreement_"): (_number, "numbers"),
-    ("curve_", "repeat_", "array_", "structure_"): (_list, "lists of numbers"),
+    LISTS: (_list, "lists of numbers"),
 }
 SETTINGS = ("structure_records", "structure_estimators")  # begin like what is measured
 

@@ -25,12 +25,15 @@ from study.belonging import belonging, finished_of
 from study.checkpoint import Checkpoint
 from study.columns import columns_by_phase, phases_of, split_names, structure_by_phase, unused
 from study.export import export
+from study.figures.kept import kept_cells
+from study.figures.study import Missing
 from study.folder import FILE, check_file, check_links, stored_sweep
 from study.kept import read_vectors
 from study.memory import check_alone
 from study.plan import Block, Draw, Plan, make_plan
 from study.predictor_cost import costs_of
 from study.report.read import read_study
+from study.report.view import settings_sheets
 from study.rows import RowsError, read_rows, write_table
 from study.run import analysed
 from study.seal import broken, sealed
@@ -469,6 +472,34 @@ def test_a_loss_without_a_phase_is_one_line(tmp_path: Path) -> None:
     put(tmp_path, frame_of().rename(columns={"loss_x_test": "loss_test"}))
     with pytest.raises(RowsError, match="rows need a column silhouette_<estimator> or predictor_"):
         analysed(belonging(read_rows(tmp_path), None, tmp_path), None, tmp_path)
+
+
+def test_lists_in_the_place_of_settings_are_named_and_not_read(tmp_path: Path) -> None:
+    names = ("init_scale", "commit", "structure_records", "phases", "version_torch")
+    put(tmp_path, frame_of(**{name: [[1.0, 2.0]] * 16 for name in names}))
+    frame = read_rows(tmp_path)
+    assert not set(names) & set(frame.columns)
+    (note,) = frame.attrs["notes"]
+    assert all(name in note for name in names)
+
+
+@pytest.mark.parametrize(
+    "phases",
+    ['[{"name": "x"}]', '[{"name": 3, "steps": 1, "learning_rate": 1, "task_counts": [1]}]',
+     '[{"name": "x", "steps": "many", "learning_rate": 1, "task_counts": [1]}]',
+     '[{"name": "x", "steps": 1, "learning_rate": NaN, "task_counts": ["1"]}]'],
+)  # fmt: skip
+def test_settings_of_anyone_are_shown_only_where_they_are_of_their_kind(phases: str, tmp_path: Path) -> None:
+    put(tmp_path, frame_of(phases=phases, init_scale="large", stimulus_pools="x", response_pools=3, features=3,
+                           scaled_layers="both"))  # fmt: skip
+    (tmp_path / "kept" / "one").mkdir(parents=True)
+    (tmp_path / "kept" / "one" / "0-0.activity.parquet").write_bytes(b"")
+    study = read_study(tmp_path)
+    cell = str(study.rows["cell"].iloc[0])
+    assert study.phase_settings(cell) == []
+    assert study.label(cell) == cell
+    assert isinstance(kept_cells(study, False), Missing)
+    assert settings_sheets(study)
 
 
 def test_every_column_that_is_not_used_is_named_once(tmp_path: Path) -> None:
