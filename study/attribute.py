@@ -157,6 +157,7 @@ def check(
         chosen.append((cell, find_draw(cell, seed, data_seed)))
         if cell.environment != chosen[0][0].environment:  # pictures put networks side by side on the same axes
             raise SweepError(f"--cell = {' '.join(names)}: have different pools or features; trace them one by one")
+    check_attribution([cell for cell, _ in chosen], workers)
     return chosen
 
 
@@ -177,7 +178,6 @@ def attribute_study(
     from study.figures.style import save, use_our_style
 
     chosen = check(plan, names, seed, data_seed, to, thin, workers)
-    check_attribution([cell for cell, _ in chosen], workers)
     try:
         to.mkdir(parents=True, exist_ok=True)
     except OSError as error:

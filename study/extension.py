@@ -85,10 +85,12 @@ def _identity_today(out: Location) -> Identity:
 
 def _with_claims_of(here: Identity, there: Identity) -> Identity:
     """Contrasts of a folder made before these could say what they expect, with what they are expected to show today."""
-    compared = there.get("contrasts", {})
+    if "contrasts" not in there:  # a scan's
+        return there
+    compared = there["contrasts"]
     claims = {name: contrast.get("expect") for name, contrast in here.get("contrasts", {}).items()}
     today = {n: ({"expect": claims[n]} if claims.get(n) else {}) | c for n, c in compared.items()}
-    return there | ({"contrasts": today} if "contrasts" in there else {})  # a scan has none
+    return there | {"contrasts": today}
 
 
 def text_of(path: Location) -> bytes:

@@ -36,6 +36,7 @@ from study.report.read import read_study
 from study.report.view import settings_sheets
 from study.rows import RowsError, read_rows, write_table
 from study.run import analysed
+from study.schema import setting_values
 from study.seal import broken, sealed
 from study.statistics.variance import design_of
 from study.storage import StorageError, files, read_bytes, write_bytes
@@ -108,7 +109,7 @@ def test_only_regular_files_are_read_and_written_over(what: Any, tmp_path: Path)
     with pytest.raises(OSError, match="only regular files are written over"):
         write_bytes(path, b"new")
     with pytest.raises(SweepError, match=r"must name a file|only regular files are written over"):
-        check_file(path, "--to")
+        check_file(path, "--to", b"PK")
     assert os.path.lexists(path)
 
 
@@ -361,15 +362,19 @@ def test_a_network_that_does_not_fit_is_not_trained_again(plan: Plan, tmp_path: 
     check_alone(block)
     monkeypatch.setattr("study.memory.machine_memory", lambda: 6e8)
     cell, draw = plan.cells[0], plan.cells[0].draws[0]
-    frame = pd.DataFrame({"cell": [cell.name], "loss_single_test": [1.0], "predictor_single_snip": [1.0]})
-    again: list[Callable[[], Any]] = [
-        lambda: check_alone(block),
-        lambda: export(plan, tmp_path, cell.name, draw.seed, None, tmp_path / "x.npz"),
-        lambda: check_attribute(plan, [cell.name], draw.seed, None, tmp_path / "to", 1, 1),
-        lambda: costs_of(frame, plan, tmp_path),  # of `analyse` and `report`
+    sizes = {name: [value] for name, value in setting_values(cell).items()}
+    frame = pd.DataFrame({"cell": [cell.name], "loss_single_test": [1.0], "predictor_single_snip": [1.0]} | sizes)
+    again: list[tuple[Callable[[], Any], str]] = [
+        (lambda: check_alone(block), "a trial needs about .* GB of memory"),
+        (lambda: export(plan, tmp_path, cell.name, draw.seed, None, tmp_path / "x.npz"), "a trial needs about .* GB of memory"),
+        (
+            lambda: check_attribute(plan, [cell.name], draw.seed, None, tmp_path / "to", 1, 1),
+            "needs about .* GB of memory to be attributed",
+        ),
+        (lambda: costs_of(frame, plan, tmp_path), "a trial needs about .* GB of memory"),  # of `analyse` and `report`
     ]
-    for work in again:
-        with pytest.raises(SweepError, match=r"a trial needs about .* GB of memory"):
+    for work, why in again:
+        with pytest.raises(SweepError, match=why):
             work()
     assert list(tmp_path.iterdir()) == []
 

@@ -16,6 +16,7 @@ import pandas as pd
 import pytest
 from ray.tune import Result
 
+from study.folder import claim
 from study.launch import _outcome
 from study.plan import Draw, make_plan
 from study.rows import read_rows
@@ -219,7 +220,8 @@ def test_an_interrupted_run_goes_on_where_it_stopped(small_sweep: Path, tmp_path
 
 def test_failed_trials_are_named_the_rest_completes_and_wandb_costs_a_warning(small_sweep: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
-    (out / "rows").mkdir(parents=True)
+    claim(out, make_plan(load_sweep(small_sweep, ("seeds=4",))))
+    (out / "rows").mkdir()
     (out / "rows" / "large").write_text("in the way of the folder of one cell's rows")
     (out / "wandb").write_text("in the way of the folder of W&B")
     done = study("run", small_sweep, "--out", out, "--set", "seeds=4")

@@ -390,7 +390,7 @@ def test_of_too_many_corners_the_largest_is_looked_at_and_all_of_a_few_axes() ->
 
 
 def test_choices_that_would_share_a_cells_name_are_refused() -> None:
-    with pytest.raises(SweepError, match="must differ in six digits"):
+    with pytest.raises(SweepError, match="two choices do not differ in their first six digits"):
         scan_of(space={"init_scale": [0.1, 0.10000001]})
 
 
