@@ -507,6 +507,12 @@ def test_settings_of_anyone_are_shown_only_where_they_are_of_their_kind(phases: 
     assert settings_sheets(study)
 
 
+def test_names_of_thousands_of_phases_are_taken_apart_in_seconds() -> None:
+    phases = [f"p{number}" for number in range(20_000)]
+    found = split_names([f"predictor_{phase}_snip" for phase in phases], "predictor", phases)
+    assert found["p77"] == {"snip": "predictor_p77_snip"}
+
+
 def test_every_column_that_is_not_used_is_named_once(tmp_path: Path) -> None:
     used = {"curve_x_steps": [[0, 1]] * 16, "curve_x_test": [[1.0, 2.0]] * 16, "predictor_x_snip": 1.0, "version_torch": "2",
             "hidden_units": 10, "structure_x_steps": [[0]] * 16, "structure_x_cka": [[0.5]] * 16, "commit": "abc"}  # fmt: skip
