@@ -97,7 +97,8 @@ def problem_of(schema: pa.Schema, metadata: pq.FileMetaData, columns: Sequence[s
     wanted = [place for place, name in enumerate(all_names) if columns is None or name in columns]
     values = rows * len(wanted)
     if all(_useful(field.type) for field in schema):  # so that each has one leaf
-        lists = [place for place in wanted if _nested(schema.types[place])]
+        types = schema.types  # makes a list of all, each time
+        lists = [place for place in wanted if _nested(types[place])]
         values += sum(max(group.column(place).num_values - group.num_rows, 0) for group in groups for place in lists)
     size = 8 * values + rows * max(len(wanted), 1) * BYTES_PER_VALUE
     if size > budget or (columns is None and sum(max(group.total_byte_size, 0) for group in groups) > budget):
@@ -163,7 +164,8 @@ def unpack(
     if missing := sorted(set(needed) - set(schema.names)):
         raise Unusable(f"has no column {' or '.join(missing)}")
     names = [name for name in schema.names if columns is None or name in columns]
-    useful = [name for name in names if _useful(schema.field(name).type)]
+    kinds_of = dict(zip(schema.names, schema.types, strict=True))  # a schema looks through all fields for a name
+    useful = [name for name in names if _useful(kinds_of[name])]
     size, parts = 0, []
     for group in range(file.num_row_groups):
         part = file.read_row_group(group, columns=useful, use_threads=False)
