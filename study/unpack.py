@@ -66,6 +66,7 @@ def _useful(kind: pa.DataType) -> bool:
     return _words(kind) or _number(kind) or _truth(kind) or _list(kind)
 
 
+MOST_COLUMNS = 20_000  # of a file; a study has hundreds, and Arrow takes minutes for more
 LISTS = ("curve_", "repeat_", "array_", "structure_")
 
 # Names or beginnings of names, what they must hold, and in which words to say so.
@@ -83,6 +84,8 @@ def problem_of(schema: pa.Schema, metadata: pq.FileMetaData, columns: Sequence[s
     """Why the rows of a file cannot be used, in words; None where its schema and the sizes that it states of the columns that
     are read allow it."""
     all_names = schema.names
+    if len(all_names) > MOST_COLUMNS:
+        return f"has {len(all_names):,} columns, more than the {MOST_COLUMNS:,} that are read"
     if len(set(all_names)) < len(all_names):
         twice = min(name for name, count in Counter(all_names).items() if count > 1)
         return f"has the column {twice} more than once"

@@ -42,6 +42,7 @@ from study.statistics.variance import design_of
 from study.storage import StorageError, files, read_bytes, write_bytes
 from study.sweep import SweepError
 from study.sweep_file import load_sweep, parse_sweep
+from study.unpack import MOST_COLUMNS
 from tests.study.conftest import SMALL, study_here
 
 
@@ -505,6 +506,14 @@ def test_settings_of_anyone_are_shown_only_where_they_are_of_their_kind(phases: 
     assert study.label(cell) == cell
     assert isinstance(kept_cells(study, False), Missing)
     assert settings_sheets(study)
+
+
+def test_a_file_of_a_huge_number_of_columns_is_refused_before_they_are_read(tmp_path: Path) -> None:
+    table = pa.table({"cell": ["a"], "seed": [0], **{f"loss_p{number}_test": [1.0] for number in range(MOST_COLUMNS)}})
+    (tmp_path / "rows").mkdir()
+    pq.write_table(table, tmp_path / "rows" / "a.parquet", store_schema=False)
+    with pytest.raises(RowsError, match=r"a\.parquet: has 20,002 columns, more than the 20,000"):
+        read_rows(tmp_path)
 
 
 def test_names_of_thousands_of_phases_are_taken_apart_in_seconds() -> None:
