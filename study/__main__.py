@@ -19,6 +19,7 @@ if TYPE_CHECKING:  # what takes long to import is imported inside functions, whe
     from rich.console import Console
 
 REFUSED = 2
+MOST_REPETITIONS = 1_000_000
 BENCH_NAMES = ("train", "entk", "silhouette", "analysis", "flow", "scale", "fused", "path", "predictors", "scan", "sweep")
 PLAIN = argparse.RawDescriptionHelpFormatter
 
@@ -270,10 +271,11 @@ def _power(options: argparse.Namespace, console: Console) -> int:
 
 def _calibrate(options: argparse.Namespace, console: Console) -> int:
     from study.calibrate import calibrate
-    from study.sweep import SweepError
+    from study.sweep import SweepError, plain_line
 
-    if options.repetitions < 2:
-        raise SweepError(f"--repetitions = {options.repetitions}: must be at least 2")
+    if not 2 <= options.repetitions <= MOST_REPETITIONS:
+        least = "at least 2" if options.repetitions < 2 else f"at most {MOST_REPETITIONS:,}"
+        raise SweepError(f"--repetitions = {plain_line(str(options.repetitions), 40)}: must be {least}")
     calibrate(options.out, options.repetitions, console)
     return 0
 

@@ -47,10 +47,11 @@ def split_names(
         declared: names that the rows themselves say were measured.
     """
     readings: dict[str, list[tuple[str, str]]] = {}
-    for column in map(str, columns):
-        starts = ((phase, f"{prefix}_{phase}_") for phase in sorted(phases, key=len, reverse=True))
-        fits = [(phase, column.removeprefix(start)) for phase, start in starts if column.startswith(start)]
-        if fits := [(phase, name) for phase, name in fits if name]:
+    known = set(phases)
+    for column in (column for column in map(str, columns) if column.startswith(f"{prefix}_")):
+        rest = column.removeprefix(f"{prefix}_")
+        breaks = [place for place, letter in enumerate(rest) if letter == "_"]  # the longest phase first
+        if fits := [(rest[:p], rest[p + 1 :]) for p in reversed(breaks) if rest[:p] in known and rest[p + 1 :]]:
             readings[column] = fits
     having = Counter(name for fits in readings.values() for _, name in set(fits))
     found: dict[str, dict[str, str]] = {phase: {} for phase in phases}
@@ -84,7 +85,7 @@ def unused(frame: pd.DataFrame, settings: Collection[str]) -> list[str]:
     Args:
         settings: names of settings, which tell cells apart.
     """
-    phases = phases_of(frame)
+    phases = set(phases_of(frame))
     used = {*NAMED, *settings}
     for prefix in ("predictor", "agreement"):
         used |= {column for found in columns_by_phase(frame, prefix).values() for column in found.values()}
@@ -92,7 +93,7 @@ def unused(frame: pd.DataFrame, settings: Collection[str]) -> list[str]:
     return [name for name in map(str, frame.columns) if name not in used and not _known(name, phases, frame)]
 
 
-def _known(name: str, phases: Sequence[str], frame: pd.DataFrame) -> bool:
+def _known(name: str, phases: Collection[str], frame: pd.DataFrame) -> bool:
     if name.startswith("version_") or (name.startswith("silhouette_") and name != "silhouette_"):
         return True
     loss, curve, repeat = LOSS.fullmatch(name), CURVE.fullmatch(name), REPEAT.fullmatch(name)

@@ -17,7 +17,7 @@ from typing import Any
 import pandas as pd
 
 from study.identity import Identity, Relation, check_rows, counts, identity_of, packed, relation, unpacked
-from study.plan import MOST_NETWORKS, Plan
+from study.plan import MOST_CELLS, MOST_NETWORKS, Plan
 from study.storage import Location, exists, read_bytes
 from study.sweep import Sweep, SweepError, plain_line
 from study.sweep_file import read_text
@@ -25,6 +25,7 @@ from study.wandb_run import study_id
 
 IDENTITY, SWEEP = "identity.json", "sweep.json"
 LARGEST = 50_000_000  # bytes: 10,000 cells with every setting
+MOST_FIELDS = 200  # of a cell; there are 40
 LOOKS = ("analysis.json", "analysis.csv", "analysis.md", "report.html")  # what an analysis leaves behind
 
 Extension = dict[str, Any]
@@ -131,12 +132,28 @@ def _kept(out: Location) -> dict[str, Any]:
     try:
         found = json.loads(text_of(path))
         identity, extensions = found.get("identity"), found.get("extensions", [])
-        fits = identity is None or counts(unpacked(identity))["networks"] <= MOST_NETWORKS
-        if fits and isinstance(extensions, list) and all(_is_extension(extension) for extension in extensions):
+        sound = isinstance(extensions, list) and all(_is_extension(extension) for extension in extensions)
+        if sound and (identity is None or _fits(identity)):
             return dict(found)
     except (ValueError, AttributeError, TypeError, LookupError, RecursionError):
         pass
     raise SweepError(f"{path}: cannot be read as an identity; remove it, and the folder is judged by its sweep and its rows")
+
+
+def _fits(identity: Any) -> bool:
+    """Whether an identity, which may be anyone's, is of the kind that we write: its seeds are about to be counted out."""
+    parts = [identity, identity.get("shared", {}), identity.get("cells", {}), identity.get("contrasts", {})]
+    parts += [*parts[2].values(), *parts[3].values()]
+    if not all(isinstance(part, dict) for part in parts) or len(parts[1]) > MOST_FIELDS or len(parts[2]) > MOST_CELLS:
+        return False  # every cell is about to get what all share
+    drawn = [cell[field] or [] for cell in unpacked(identity).get("cells", {}).values() for field in ("seeds", "data_seeds")]
+    return all(map(_are_seeds, drawn)) and sum(count for stretches in drawn for _, count in stretches) <= MOST_NETWORKS
+
+
+def _are_seeds(stretches: Any) -> bool:
+    """Whether these are stretches of seeds, [first, count]."""
+    pairs = isinstance(stretches, list) and all(isinstance(stretch, list) and len(stretch) == 2 for stretch in stretches)
+    return pairs and all(type(number) is int and number >= 0 for stretch in stretches for number in stretch)
 
 
 def _is_extension(extension: Extension) -> bool:

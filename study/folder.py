@@ -158,12 +158,23 @@ def check_links(out: Path) -> None:
         SweepError: names it. `out` itself may be a link, and so may `wandb`, which a user may keep elsewhere.
     """
     home = out.resolve()
-    inside = [*out.glob("*"), *(out / "rows").rglob("*"), *(out / "figures").rglob("*")]
+    inside = [*out.glob("*"), *(below for name in WITHIN for below in (out / name).rglob("*"))]
     for path in inside:
-        if path.name != "wandb" and path.is_symlink() and not path.resolve().is_relative_to(home):
-            raise SweepError(f"{path}: is a link out of the folder; copy what it points to, or remove it")
+        if path.name != "wandb" and path.is_symlink() and (problem := _leads_out(path, home)):
+            raise SweepError(f"{path}: is a link {problem}")
         if path.name != "wandb" and (what := _no_file(path)):
             raise SweepError(f"{path}: is {what}, and only regular files are read and written; remove it")
+
+
+WITHIN = ("rows", "figures", "checkpoints", "kept")  # folders of ours in which a link could lead a write or a read astray
+
+
+def _leads_out(path: Path, home: Path) -> str:
+    """Where a link leads that leads astray; "" where all is well."""
+    try:
+        return "" if path.resolve().is_relative_to(home) else "out of the folder; copy what it points to, or remove it"
+    except (OSError, RuntimeError):  # earlier versions of Python have it the second way
+        return "that leads in a circle; remove it"
 
 
 FILE_ENDINGS = {".json", ".parquet", ".npz", ".md", ".csv", ".html", ".png", ".svg", ".pdf", ".journal", ".log"}
@@ -218,6 +229,8 @@ def stored_sweep(out: Location) -> Sweep:
             raw = json.loads(read_text(path, LARGEST_STORED))
         else:
             raw = json.loads(read_bytes(path, FIRST_SECONDS, LARGEST_STORED).decode())
+    except SweepError:  # which is a ValueError, and names the file already
+        raise
     except StorageError as error:
         raise SweepError(str(error)) from None
     except RecursionError:

@@ -11,7 +11,9 @@ import pandas as pd
 
 from study.linear_settings import steps_of_text
 from study.linear_trial import MAIN
+from study.rows import RowsError
 from study.statistics.scores import Score, median, share
+from study.storage import Location
 
 SCHEMA = 1
 PREFIX = "score_"
@@ -31,6 +33,12 @@ PAPER = {
 def is_linear(frame: pd.DataFrame) -> bool:
     """Whether rows are of the linear network."""
     return "network" in frame and bool((frame["network"] == "linear").all())
+
+
+def check_linear(frame: pd.DataFrame, out: Location) -> None:
+    """Raises RowsError: rows of the linear network, made elsewhere, lack a column that nothing can be said without."""
+    if lacking := sorted({"marks", "diverged"} - set(frame)):
+        raise RowsError(f"{out}: rows of the linear network need a column {lacking[0]}")
 
 
 def analyse_linear(frame: pd.DataFrame) -> dict[str, Any]:

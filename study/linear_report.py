@@ -64,8 +64,8 @@ def report_linear(frame: pd.DataFrame, out: Path, console: Console, said: Mappin
         console.print(note, highlight=False, markup=False, style="bold")
     for line in said["remarks"]:
         console.print(line, highlight=False, markup=False)
-    drawn = [cell["cell"] for cell in analysis["cells"] if cell["seed"] is not None]
-    begin(out, [*ANALYSIS, *(f"figures/{cell}_{name}.{kind}" for cell in drawn for name in FIGURES for kind in ("svg", "png"))])
+    drawn = [f"{file_name(cell['cell'])}_{name}" for cell in analysis["cells"] if cell["seed"] is not None for name in FIGURES]
+    begin(out, [*ANALYSIS, *(f"figures/{name}.{kind}" for name in drawn for kind in ("svg", "png"))])
     as_json, as_csv, as_markdown = (out / f"analysis.{kind}" for kind in ("json", "csv", "md"))
     write_text(as_json, json.dumps(analysis, indent=1, allow_nan=False) + "\n")
     write_text(as_csv, csv_frame(pd.DataFrame(analysis["results"])).to_csv(index=False))

@@ -26,7 +26,7 @@ from study.seal import sealed
 from study.storage import Location, StorageError, files, read_bytes, write_bytes
 from study.sweep import plain_line
 from study.twice import listing, once
-from study.unpack import TOO_MANY, UNREADABLE
+from study.unpack import LISTS, SETTINGS, TOO_MANY, UNREADABLE
 
 READERS = 16  # files read at once from object storage, where each costs a round trip
 
@@ -136,6 +136,7 @@ def read_rows(out: Location, columns: Sequence[str] | None = None, cell: str | N
     parts = _parts(out, columns, cell)
     if not parts:
         raise RowsError(f"{out}: has no rows (expected Parquet files in {out / 'rows'})")
+    parts = [_without_other_lists(part) for part in parts]
     try:
         frame = pa.concat_tables([part.table for part in parts], promote_options="permissive").to_pandas()
     except UNREADABLE as error:
@@ -150,6 +151,13 @@ def read_rows(out: Location, columns: Sequence[str] | None = None, cell: str | N
     frame = frame.sort_values(["cell", "seed", "data_seed"], ignore_index=True)
     frame.attrs["notes"] = tuple(notes)
     return frame
+
+
+def _without_other_lists(part: Part) -> Part:
+    """Lists are what was measured along the way; a setting or a name that is one, of rows made elsewhere, is of no use."""
+    lists = [field.name for field in part.table.schema if pa.types.is_list(field.type)]
+    others = [name for name in lists if not name.startswith(LISTS) or name in SETTINGS]
+    return Part(part.where, part.table.drop_columns(others), (*part.unread, *others)) if others else part
 
 
 def _checked(frame: pd.DataFrame, out: Location) -> pd.DataFrame:

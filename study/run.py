@@ -26,7 +26,7 @@ from study.cost import reference_seconds, steps_of_reference
 from study.extension import group_of, is_of_view, remarks
 from study.folder import LINEAR, check_claim, check_links, claim
 from study.interim import interim
-from study.linear_analysis import is_linear
+from study.linear_analysis import check_linear, is_linear
 from study.lock import driving
 from study.machine import cores
 from study.memory import check_memory
@@ -290,6 +290,7 @@ def report(plan: Plan | None, out: Location, console: Console, tracked: Sweep | 
         begin(out, ANALYSIS)
         clean(out)
     if is_linear(frame):
+        check_linear(frame, out)
         from study.linear_report import report_linear  # late: matplotlib takes a second that other studies need not spend
 
         with as_folder(out) as folder:

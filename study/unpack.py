@@ -66,13 +66,16 @@ def _useful(kind: pa.DataType) -> bool:
     return _words(kind) or _number(kind) or _truth(kind) or _list(kind)
 
 
+MOST_COLUMNS = 20_000  # of a file; a study has hundreds, and Arrow takes minutes for more
+LISTS = ("curve_", "repeat_", "array_", "structure_")
+
 # Names or beginnings of names, what they must hold, and in which words to say so.
 EXPECTED: dict[tuple[str, ...], tuple[Kind, str]] = {
     ("cell",): (_key, "text"),
     ("seed", "data_seed"): (_number, "whole numbers"),
     ("diverged",): (_truth, "true or false"),
     ("silhouette_", "loss_", "score_", "predictor_", "agreement_"): (_number, "numbers"),
-    ("curve_", "repeat_", "array_", "structure_"): (_list, "lists of numbers"),
+    LISTS: (_list, "lists of numbers"),
 }
 SETTINGS = ("structure_records", "structure_estimators")  # begin like what is measured
 
@@ -81,6 +84,8 @@ def problem_of(schema: pa.Schema, metadata: pq.FileMetaData, columns: Sequence[s
     """Why the rows of a file cannot be used, in words; None where its schema and the sizes that it states of the columns that
     are read allow it."""
     all_names = schema.names
+    if len(all_names) > MOST_COLUMNS:
+        return f"has {len(all_names):,} columns, more than the {MOST_COLUMNS:,} that are read"
     if len(set(all_names)) < len(all_names):
         twice = min(name for name, count in Counter(all_names).items() if count > 1)
         return f"has the column {twice} more than once"
@@ -95,7 +100,8 @@ def problem_of(schema: pa.Schema, metadata: pq.FileMetaData, columns: Sequence[s
     wanted = [place for place, name in enumerate(all_names) if columns is None or name in columns]
     values = rows * len(wanted)
     if all(_useful(field.type) for field in schema):  # so that each has one leaf
-        lists = [place for place in wanted if _nested(schema.types[place])]
+        types = schema.types  # makes a list of all, each time
+        lists = [place for place in wanted if _nested(types[place])]
         values += sum(max(group.column(place).num_values - group.num_rows, 0) for group in groups for place in lists)
     size = 8 * values + rows * max(len(wanted), 1) * BYTES_PER_VALUE
     if size > budget or (columns is None and sum(max(group.total_byte_size, 0) for group in groups) > budget):
@@ -161,7 +167,8 @@ def unpack(
     if missing := sorted(set(needed) - set(schema.names)):
         raise Unusable(f"has no column {' or '.join(missing)}")
     names = [name for name in schema.names if columns is None or name in columns]
-    useful = [name for name in names if _useful(schema.field(name).type)]
+    kinds_of = dict(zip(schema.names, schema.types, strict=True))  # a schema looks through all fields for a name
+    useful = [name for name in names if _useful(kinds_of[name])]
     size, parts = 0, []
     for group in range(file.num_row_groups):
         part = file.read_row_group(group, columns=useful, use_threads=False)

@@ -28,8 +28,8 @@ STALE_SECONDS = 600.0  # no file takes that long to be written
 BLOCK = r"-?\d+--?\d+-[0-9a-f]{12}"  # first seed, last seed, key: see `rows.file_of`
 # What is ours by its name, by the part of the folder that it lies in.
 NAMES = {
-    "": r"((sweep|driver|predictor_costs|analysis|scan|\.written)\.json|(analysis|maps|ranking)\.csv|(analysis|scan)\.md"
-    r"|report\.html)",
+    "": r"((sweep|identity|driver|predictor_costs|analysis|scan|\.written)\.json"
+    r"|(analysis|maps|ranking)\.csv|(analysis|scan)\.md|report\.html)",
     "figures": r".+\.(svg|png)",
     "rows": rf"{BLOCK}\.parquet",
     "checkpoints": rf"{BLOCK}\.npz",
@@ -112,10 +112,17 @@ def _recorded(folder: Path) -> dict[str, Any] | None:
     """`files` (name -> sha256) and `writing` (names); None where there is no record but an analysis of ours."""
     found = _json(folder / RECORD)
     if isinstance(found, dict) and isinstance(found.get("files"), dict) and isinstance(found.get("writing"), list):
-        return found
+        named = (name for name in found["writing"] if isinstance(name, str) and _ours(name))  # it may come from anyone
+        return {"files": {n: digest for n, digest in found["files"].items() if _ours(n)}, "writing": [*named]}
     analysis = _json(folder / "analysis.json")
     ours = isinstance(analysis, dict) and {"cells", "results"} <= set(analysis)
     return None if ours else {"files": {}, "writing": []}
+
+
+def _ours(name: str) -> bool:
+    """Whether a file, named from the folder, bears a name of an output of ours."""
+    part, _, own = name.rpartition("/")
+    return part in ("", "figures") and re.fullmatch(NAMES[part], own) is not None
 
 
 def _named(folder: Path) -> Iterator[str]:

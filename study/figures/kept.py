@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from numbers import Real
 
 import numpy as np
 
@@ -72,7 +73,8 @@ def kept_cells(study: Study, swapped: bool) -> list[KeptCell] | Missing:
         known = {
             s: study.setting(cell, s) for s in ("stimulus_pools", "response_pools", "features", "init_scale", "scaled_layers")
         }
-        if None in known.values() or not study.phase_settings(cell):
+        numeric = all(isinstance(value, Real) for name, value in known.items() if name != "scaled_layers")
+        if not numeric or known["scaled_layers"] is None or not study.phase_settings(cell):
             continue
         environment = Environment(*(int(known[s]) for s in ("stimulus_pools", "response_pools", "features")))
         if (environment.stimulus_pools < environment.response_pools) == swapped:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from numbers import Real
 from textwrap import fill
 from typing import Any
 
@@ -18,6 +20,13 @@ from study.statistics.pairs import Pairs, make_pairs
 from study.storage import Location
 
 UNKNOWN = "unknown"
+
+
+def _is_phase(phase: dict[str, Any]) -> bool:
+    """Whether a row, which may be anyone's, says of a phase what we show of it."""
+    counts, numbers = phase.get("task_counts"), [phase.get("steps"), phase.get("learning_rate")]
+    numbers += counts if isinstance(counts, list) else [None]
+    return isinstance(phase["name"], str) and all(isinstance(n, int | float) and math.isfinite(n) for n in numbers)
 
 
 @dataclass(frozen=True)
@@ -127,12 +136,13 @@ class Study:
     def phase_settings(self, cell: str) -> list[dict[str, Any]]:
         """Phases of a cell with steps and learning rate; [] where the rows do not say."""
         text = self.setting(cell, "phases")
-        return list(json.loads(text)) if isinstance(text, str) else []
+        found = list(json.loads(text)) if isinstance(text, str) else []
+        return found if all(map(_is_phase, found)) else []
 
     def label(self, cell: str) -> str:
         """A cell's name and its initial scale."""
         scale = self.setting(cell, "init_scale")
-        return cell if scale is None else f"{cell} (scale {scale:g})"
+        return f"{cell} (scale {scale:g})" if isinstance(scale, Real) else cell
 
     def pairs(self, contrast: str, phase: str, outcome: str, predictor: str) -> Pairs:
         """The pairs of one comparison."""

@@ -12,7 +12,7 @@ from study.belonging import belonging
 from study.figures.study import Study, leading_contrast
 from study.folder import FILE, linear_part, stored_plan
 from study.interim import interim
-from study.linear_analysis import analyse_linear, is_linear
+from study.linear_analysis import analyse_linear, check_linear, is_linear
 from study.rows import RowsError, read_rows
 from study.run import analysed
 from study.storage import Location, StorageError, read_bytes
@@ -45,8 +45,7 @@ def read_study(out: Location, contrast: str | None = None) -> Study:
     if is_linear(frame):
         if contrast is not None:
             raise SweepError(f"--contrast {contrast}: {out} is a study of the linear network, which has no contrasts")
-        if lacking := sorted({"marks", "diverged"} - set(frame)):
-            raise RowsError(f"{out}: rows of the linear network need a column {lacking[0]}")
+        check_linear(frame, out)
         return Study(out, frame, analyse_linear(frame) | {"interim": interim(frame, plan, out)}, plan, "")
     if plan is not None and plan.sweep.scan is not None:
         from study.scan.final import analysed_scan  # late: optuna takes a second that other studies need not spend

@@ -113,7 +113,7 @@ def settings_sheets(study: Study) -> list[Sheet]:
         tables.append(Sheet(f"Settings in which cells of {study.name} differ", ["cell", *different], rows, 1 + len(different)))
     phases = [
         [cell, p["name"], ", ".join(f"{c:g}" for c in p["task_counts"]), f"{p['steps']:,}", f"{p['learning_rate']:g}",
-         "full" if p["batch_size"] is None else str(p["batch_size"]), _text(study.setting(cell, "cycles"))]
+         "full" if p.get("batch_size") is None else str(p["batch_size"]), _text(study.setting(cell, "cycles"))]
         for cell in cells for p in study.phase_settings(cell)
     ]  # fmt: skip
     if phases:

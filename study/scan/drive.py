@@ -14,6 +14,7 @@ from rich.console import Console
 
 from study import signals
 from study.checkpoint import clear
+from study.failure import UserError
 from study.folder import claim
 from study.launch import Outcome, awaited, launch, quiet, start_ray
 from study.lock import driving
@@ -32,7 +33,7 @@ from study.scan.search import ScanSearch
 from study.scan.space import Scan, corners
 from study.scan.stored import DAMAGE, answering, check_journal, storage_of
 from study.storage import Location, local_folder, spelled
-from study.sweep import SweepError, Tracking
+from study.sweep import Tracking
 from study.threads import threads
 from study.watch import watched
 
@@ -74,6 +75,7 @@ def scan_folder(scan: Scan, out: Location, tracking: Tracking, address: str | No
     Raises:
         SweepError: the folder belongs to another configuration or driver, or the storage cannot be used.
         RowsError: rows of the folder cannot be read.
+        UserError: points failed.
     """
     check_resources(Plan(scan.sweep, corners(scan), ()), address)
     if not storage:
@@ -232,5 +234,5 @@ def _search(scan: Scan, storage: Any, out: Location, tracking: Tracking, console
     _complain(console, Outcome(_LIVE["failed"], _LIVE["problem"] or None, False))
     done = len(known(points_of(scan, rows_for_scores(out))))
     if done < wanted and _LIVE["failed"]:
-        raise SweepError(f"{len(_LIVE['failed'])} points failed; the same command tries others in their place")
+        raise UserError(f"{len(_LIVE['failed'])} points failed; the same command tries others in their place")
     return done >= wanted

@@ -122,6 +122,12 @@ def test_passwords_of_addresses_are_not_repeated(tmp_path: Path, monkeypatch: py
     assert "hunter2" not in done.stderr + kept.read_text()
 
 
+@pytest.mark.parametrize(("number", "says"), [("1", "= 1: must be at least 2"), ("9" * 400, "must be at most 1,000,000")])
+def test_repetitions_that_no_machine_ends_are_refused(number: str, says: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert command_line.main(["calibrate", "--repetitions", number]) == 2
+    assert says in capsys.readouterr().err
+
+
 def test_reading_and_writing_are_told_apart(tmp_path: Path) -> None:
     there = tmp_path / "there"
     there.write_text("x")

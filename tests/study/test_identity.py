@@ -388,10 +388,22 @@ def test_rows_of_different_devices_are_named(tmp_path: Path) -> None:
     ]
 
 
+def one_cell(seeds: Any, data_seeds: Any, **others: Any) -> str:
+    return json.dumps({"identity": {"cells": {"a": {"seeds": seeds, "data_seeds": data_seeds}}, **others}})
+
+
 @pytest.mark.parametrize(
     "text",
     ["", "[]", "{", '{"identity": 3}', '{"identity": {"cells": {"a": {"seeds": [[0, 99999999999]], "data_seeds": null}}}}',
-     '{"extensions": [{}]}', '{"extensions": 3}', "[" * 100_000],
+     '{"extensions": [{}]}', '{"extensions": 3}', "[" * 100_000,
+     *(one_cell(json.loads(seeds), json.loads(data)) for seeds, data in (
+         ("[[0, 9999999999999]]", "[]"), ("[[0, 9999999999999], [0, -9999999999999]]", "null"), ("[[0.5, 2]]", "null"),
+         ("[[-3, 2]]", "null"), ('{"0": 1}', "null"), ("[[0, 1]]", "[[0, 99999999999]]"), ("[[0, 1, 2]]", "null"))),
+     '{"identity": {"contrasts": {"a": 3}}}', '{"identity": {"shared": []}}',
+     one_cell([], [], shared=dict.fromkeys(map(str, range(1000)))),
+     json.dumps({"identity": {"cells": {str(n): {"seeds": [], "data_seeds": None} for n in range(20_000)}}}),
+     json.dumps({"identity": {"cells": {str(n): {"seeds": [[0, 4_000_000]], "data_seeds": None} for n in range(9000)}}})],
+    ids=lambda text: text[:60],
 )  # fmt: skip
 def test_an_identity_that_is_none_is_refused_in_a_line(text: str, tmp_path: Path) -> None:
     claim(tmp_path, parse_sweep(small()))

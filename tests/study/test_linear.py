@@ -12,11 +12,15 @@ import pandas as pd
 import pytest
 from scipy.stats import binom
 
+from study.clean import file_name
+from study.console import make_console
 from study.folder import claim, stored_sweep
 from study.linear_analysis import analyse_linear
 from study.linear_trial import rows_of, run_block
 from study.plan import Block, make_plan
-from study.rows import read_rows, write_rows
+from study.report.read import read_study
+from study.rows import RowsError, read_rows, write_rows
+from study.run import report
 from study.statistics.scores import median, share
 from study.sweep import SweepError
 from study.sweep_file import load_sweep
@@ -109,6 +113,32 @@ def test_summed_kernels_follow_the_modes_and_per_example_ones_stay(rows: pd.Data
     assert (drawn["score_lead_summed_plateau2_q75"] == 2).all()
     for control in ("per_example", "per_example_total", "per_output", "ntk"):
         assert (drawn[f"score_lead_{control}_plateau2_q75"] == 1).all()
+
+
+@pytest.mark.parametrize(
+    ("columns", "says"),
+    [({}, "need a column diverged"), ({"diverged": False}, "need a column marks"),
+     ({"diverged": "no", "marks": ""}, "column diverged must hold true or false")],
+)  # fmt: skip
+def test_rows_of_linear_networks_made_elsewhere_are_checked(columns: dict[str, object], says: str, tmp_path: Path) -> None:
+    (tmp_path / "rows").mkdir()
+    frame = pd.DataFrame({"cell": "a", "seed": [0, 1], "network": "linear"})
+    frame.assign(**columns).to_parquet(tmp_path / "rows" / "a.parquet")
+    for command in (lambda: report(None, tmp_path, make_console()), lambda: read_study(tmp_path)):
+        with pytest.raises(RowsError, match=says):
+            command()
+
+
+def test_a_figure_of_the_users_in_the_place_of_a_hostile_cells_is_not_written_over(rows: pd.DataFrame, tmp_path: Path) -> None:
+    hostile = "../../up"
+    (tmp_path / "rows").mkdir()
+    rows[rows["cell"] == rows["cell"].iloc[0]].assign(cell=hostile).to_parquet(tmp_path / "rows" / "a.parquet")
+    mine = tmp_path / "figures" / f"{file_name(hostile)}_half_times_against_theory.svg"
+    mine.parent.mkdir()
+    mine.write_text("mine")
+    with pytest.raises(SweepError, match=r"half_times_against_theory\.svg: was not written by this program"):
+        report(None, tmp_path, make_console())
+    assert mine.read_text() == "mine"
 
 
 def test_networks_that_diverge_are_counted_and_left_out(tmp_path: Path) -> None:

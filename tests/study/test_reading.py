@@ -25,12 +25,15 @@ from study.belonging import belonging
 from study.checkpoint import Checkpoint
 from study.columns import columns_by_phase, phases_of, split_names, structure_by_phase, unused
 from study.export import export
+from study.figures.kept import kept_cells
+from study.figures.study import Missing
 from study.folder import FILE, check_file, check_links, stored_sweep
 from study.kept import read_vectors
 from study.memory import check_alone
 from study.plan import Block, Draw, Plan, make_plan
 from study.predictor_cost import costs_of
 from study.report.read import read_study
+from study.report.view import settings_sheets
 from study.rows import RowsError, read_rows, write_table
 from study.run import analysed
 from study.schema import setting_values
@@ -39,6 +42,7 @@ from study.statistics.variance import design_of
 from study.storage import StorageError, files, read_bytes, write_bytes
 from study.sweep import SweepError
 from study.sweep_file import load_sweep, parse_sweep
+from study.unpack import MOST_COLUMNS
 from tests.study.conftest import SMALL, study_here
 
 
@@ -125,8 +129,33 @@ def test_files_of_a_folder_that_are_none_are_named_before_work(name: str, what: 
         check_links(tmp_path)
     refusal(refused)
     if name == FILE:
-        with pytest.raises(SweepError, match=r"sweep\.json: is a .*only regular files"):
+        with pytest.raises(SweepError, match=r"sweep\.json: is a .*only regular files") as refused:
             stored_sweep(tmp_path)
+        assert refusal(refused).count(FILE) == 1
+
+
+@pytest.mark.parametrize("folder", ["rows", "figures", "checkpoints", "kept"])
+def test_a_folder_of_a_cell_that_leads_elsewhere_is_named_before_work(folder: str, tmp_path: Path) -> None:
+    elsewhere, out = tmp_path / "elsewhere", tmp_path / "out"
+    elsewhere.mkdir()
+    (out / folder).mkdir(parents=True)
+    (out / folder / "standard").symlink_to(elsewhere)
+    with pytest.raises(SweepError, match="standard: is a link out of the folder") as refused:
+        check_links(out)
+    refusal(refused)
+
+
+@pytest.mark.parametrize("name", [FILE, "identity.json", ".written.json", "rows/a.parquet", "figures", "wandb/x", "kept/one"])
+def test_a_link_in_a_circle_is_named_before_work(name: str, tmp_path: Path) -> None:
+    path = tmp_path / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.symlink_to(path.name)
+    if name.startswith("wandb"):  # which is W&B's own
+        check_links(tmp_path)
+        return
+    with pytest.raises(SweepError, match=f"{path.name}: is a link that leads in a circle") as refused:
+        check_links(tmp_path)
+    refusal(refused)
 
 
 def test_kept_files_and_checkpoints_that_are_none_do_not_hang(what: Any, tmp_path: Path) -> None:
@@ -448,6 +477,48 @@ def test_a_loss_without_a_phase_is_one_line(tmp_path: Path) -> None:
     put(tmp_path, frame_of().rename(columns={"loss_x_test": "loss_test"}))
     with pytest.raises(RowsError, match="rows need a column silhouette_<estimator> or predictor_"):
         analysed(belonging(read_rows(tmp_path), None, tmp_path), None, tmp_path)
+
+
+def test_lists_in_the_place_of_settings_are_named_and_not_read(tmp_path: Path) -> None:
+    names = ("init_scale", "commit", "structure_records", "phases", "version_torch")
+    put(tmp_path, frame_of(**{name: [[1.0, 2.0]] * 16 for name in names}))
+    frame = read_rows(tmp_path)
+    assert not set(names) & set(frame.columns)
+    (note,) = frame.attrs["notes"]
+    assert all(name in note for name in names)
+
+
+@pytest.mark.parametrize(
+    "phases",
+    ['[{"name": "x"}]', '[{"name": 3, "steps": 1, "learning_rate": 1, "task_counts": [1]}]',
+     '[{"name": "x", "steps": "many", "learning_rate": 1, "task_counts": [1]}]',
+     '[{"name": "x", "steps": 1, "learning_rate": NaN, "task_counts": ["1"]}]'],
+)  # fmt: skip
+def test_settings_of_anyone_are_shown_only_where_they_are_of_their_kind(phases: str, tmp_path: Path) -> None:
+    put(tmp_path, frame_of(phases=phases, init_scale="large", stimulus_pools="x", response_pools=3, features=3,
+                           scaled_layers="both"))  # fmt: skip
+    (tmp_path / "kept" / "one").mkdir(parents=True)
+    (tmp_path / "kept" / "one" / "0-0.activity.parquet").write_bytes(b"")
+    study = read_study(tmp_path)
+    cell = str(study.rows["cell"].iloc[0])
+    assert study.phase_settings(cell) == []
+    assert study.label(cell) == cell
+    assert isinstance(kept_cells(study, False), Missing)
+    assert settings_sheets(study)
+
+
+def test_a_file_of_a_huge_number_of_columns_is_refused_before_they_are_read(tmp_path: Path) -> None:
+    table = pa.table({"cell": ["a"], "seed": [0], **{f"loss_p{number}_test": [1.0] for number in range(MOST_COLUMNS)}})
+    (tmp_path / "rows").mkdir()
+    pq.write_table(table, tmp_path / "rows" / "a.parquet", store_schema=False)
+    with pytest.raises(RowsError, match=r"a\.parquet: has 20,002 columns, more than the 20,000"):
+        read_rows(tmp_path)
+
+
+def test_names_of_thousands_of_phases_are_taken_apart_in_seconds() -> None:
+    phases = [f"p{number}" for number in range(20_000)]
+    found = split_names([f"predictor_{phase}_snip" for phase in phases], "predictor", phases)
+    assert found["p77"] == {"snip": "predictor_p77_snip"}
 
 
 def test_every_column_that_is_not_used_is_named_once(tmp_path: Path) -> None:

@@ -26,7 +26,7 @@ from study.lock import driving
 from study.storage import StorageError, write_bytes, write_text
 from study.sweep import Sweep, SweepError
 from study.sweep_file import parse_sweep
-from study.written import STALE_SECONDS, begin, clean, ended
+from study.written import RECORD, STALE_SECONDS, begin, clean, ended
 from tests.study.conftest import ENVIRONMENT, ROOT, SMALL, study_here
 
 KEY = "0123456789ab"
@@ -259,11 +259,30 @@ def test_a_full_disk_leaves_the_good_old_outputs(full: str, tmp_path: Path) -> N
             subprocess.run(["umount", str(out)], check=True)
 
 
+@pytest.mark.parametrize(
+    "record",
+    ['{"files": {"a\\u0000b": 1, "report.html": [3]}, "writing": [1, "a", ["b"], {}, null, "../mine.txt", "figures/../x.svg"]}',
+     '{"files": {}, "writing": ["../mine.txt"]}', "[" * 100_000, '{"files": {"maps.csv": 1e999}, "writing": 1}', "\\ud800"],
+)  # fmt: skip
+def test_a_record_of_anyone_is_no_error_and_makes_nothing_ours_but_names_of_outputs(record: str, tmp_path: Path) -> None:
+    (tmp_path / RECORD).write_text(record)
+    (tmp_path / "report.html").write_text("<p>mine")
+    begin(tmp_path, ["analysis.json"])
+    write_text(tmp_path / "analysis.json", "{}")
+    assert ended(tmp_path, ["analysis.json"], ["maps.csv"]) == []
+    with pytest.raises(SweepError, match=r"report\.html: was not written by this program"):
+        begin(tmp_path, ["report.html"])
+    kept = json.loads((tmp_path / RECORD).read_text())
+    assert set(kept["files"]) <= {"analysis.json", "report.html"}
+    assert kept["writing"] == []
+
+
 def test_temporary_files_of_dead_processes_are_cleaned_and_only_those(tmp_path: Path) -> None:
     dead = int(subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, check=True).stdout)
     ours = [f"rows/standard/.0-5-{KEY}.parquet.{dead}.tmp", f"checkpoints/standard/.0-5-{KEY}.npz.{dead}-0123abcd.tmp",
             f".analysis.json.{dead}.tmp", f"figures/.scatter.png.{dead}-0123abcd.tmp",
-            f"kept/large/.3-3.vectors.parquet.{dead}.tmp", f".driver.json.{dead}-0123abcd.tmp"]  # fmt: skip
+            f"kept/large/.3-3.vectors.parquet.{dead}.tmp", f".driver.json.{dead}-0123abcd.tmp",
+            f".identity.json.{dead}-0123abcd.tmp"]  # fmt: skip
     theirs = [f".thesis.tex.{dead}.tmp", f"rows/.notes.{dead}.tmp", f"deeper/.analysis.json.{dead}.tmp", "analysis.json.tmp",
               f".report.html.{os.getpid()}.tmp", ".analysis.json.swp"]  # fmt: skip
     old = f".sweep.json.{os.getpid()}-0123abcd.tmp"  # a number that another process has by now
