@@ -10,7 +10,7 @@ from study.interim import interim_mark, interim_note
 from study.replication import replication_note
 from study.sheets import Sheet
 from study.statistics.reliable import RULE
-from study.statistics.verdicts import SHOWN
+from study.statistics.verdicts import EXCLUDED, SHOWN, SMALL
 from study.within_cells import within_sentence, within_sheet
 
 WIDTH = 190
@@ -223,6 +223,8 @@ def _answer(verdict: dict[str, Any], question: str, name: str) -> str:
     if value is None or low is None:
         return f"{found}: {verdict[f'{name}_reason']}"
     if question == "predicts":
+        if found == EXCLUDED and max(-low, high) >= SMALL:  # the other side may hold a large one
+            found += " on the expected side only"
         return f"{found}: r = {number(value)} [{low:.2f}, {high:.2f}]"
     ends = (low, high) if value >= 0 else (-high, -low)
     size = " [".join((f"{abs(value):.2g}", ", ".join(f"{end:.2g}" for end in ends)))
