@@ -48,7 +48,8 @@ def by_candidate(table: Table) -> dict[str, dict[str, Entry]]:
 def title_of(table: Table) -> str:
     """Contrast, phase and outcome, with the counts."""
     out = f", {table['left_out_diverged']} left out (diverged)" if table["left_out_diverged"] else ""
-    return f"{table['contrast']}, {table['phase']} {table['outcome']} loss, {table['pairs']} pairs{out}"
+    of = f" of {table['seeds']} seeds" if table["seeds"] < table["pairs"] else ""
+    return f"{table['contrast']}, {table['phase']} {table['outcome']} loss, {table['pairs']} pairs{of}{out}"
 
 
 def ranking_sheet(table: Table, leading: str, everything: bool) -> Sheet:

@@ -10,7 +10,7 @@ from study.interim import interim_mark, interim_note
 from study.replication import replication_note
 from study.sheets import Sheet
 from study.statistics.reliable import RULE
-from study.statistics.verdicts import EXCLUDED, SHOWN, SMALL
+from study.statistics.verdicts import EXCLUDED, NOT_SHOWN, SHOWN, SMALL
 from study.within_cells import within_sentence, within_sheet
 
 WIDTH = 190
@@ -222,13 +222,15 @@ def _answer(verdict: dict[str, Any], question: str, name: str) -> str:
     value, low, high = verdict[name], verdict[f"{name}_low"], verdict[f"{name}_high"]
     if value is None or low is None:
         return f"{found}: {verdict[f'{name}_reason']}"
+    p = verdict[f"{name}_p"]
+    but = f", p = {p_text(p)}" if found == NOT_SHOWN and (low > 0 or high < 0) and p is not None else ""  # why not
     if question == "predicts":
         if found == EXCLUDED and max(-low, high) >= SMALL:  # the other side may hold a large one
             found += " on the expected side only"
-        return f"{found}: r = {number(value)} [{low:.2f}, {high:.2f}]"
+        return f"{found}: r = {number(value)} [{low:.2f}, {high:.2f}]{but}"
     ends = (low, high) if value >= 0 else (-high, -low)
     size = " [".join((f"{abs(value):.2g}", ", ".join(f"{end:.2g}" for end in ends)))
-    return f"{found}: {verdict['first']} is {'higher' if value >= 0 else 'lower'} by {size}]"
+    return f"{found}: {verdict['first']} is {'higher' if value >= 0 else 'lower'} by {size}]{but}"
 
 
 def variance_sheet(analysis: dict[str, Any]) -> Sheet | None:
