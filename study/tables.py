@@ -271,7 +271,8 @@ def cell_sheet(analysis: dict[str, Any]) -> Sheet:
         for column in shown:
             values = cell["columns"].get(column)
             spread = f" ({values['sd']:.2g})" if values and values["sd"] is not None else ""
-            texts.append(f"{values['mean']:.4g}{spread}" if values else "")
+            fewer = f", n = {values['n']}" if values and values["n"] < cell["networks"] - cell["diverged"] else ""
+            texts.append(f"{values['mean']:.4g}{spread}{fewer}" if values else "")
         of = f" of {planned[cell['cell']]}" if cell["cell"] in planned else ""
         rows.append([cell["cell"], f"{cell['networks']}{of}", str(cell["diverged"]), *texts])
     title = "Cells: mean (standard deviation) over networks that did not diverge"

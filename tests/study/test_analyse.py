@@ -12,7 +12,7 @@ import pytest
 
 from study.rows import RowsError, read_rows
 from study.run import analysed
-from study.tables import both_counts, condition_sheet, notes, replication_sheet, seed_sheet, sentence
+from study.tables import both_counts, cell_sheet, condition_sheet, notes, replication_sheet, seed_sheet, sentence
 from tests.study.conftest import study, study_here
 
 
@@ -120,3 +120,12 @@ def test_steps_of_measurement_ascend(tmp_path: Path) -> None:
             continue
         with pytest.raises(RowsError, match="structure_x_steps must hold steps in ascending order, each once"):
             read_rows(tmp_path)
+
+
+def test_means_of_cells_say_over_how_many_networks_where_some_are_undefined() -> None:
+    frame = pd.DataFrame({"cell": ["a"] * 8, "seed": range(8), "data_seed": 0, "loss_x_test": np.arange(8.0)})
+    frame["silhouette_eig"] = [np.nan, np.inf, *np.linspace(0.2, 0.4, 6)]
+    (row,) = cell_sheet(analysed(frame.assign(diverged=[False] * 7 + [True]), None, Path())).rows
+    assert row[1:3] == ["8", "1"]
+    assert row[3].endswith(", n = 5")
+    assert "n =" not in row[4]
