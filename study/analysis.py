@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import false_discovery_control
 
-from study.columns import OUTCOMES, phases_of
+from study.columns import LOSS, OUTCOMES, phases_of
 from study.comparisons import FAITHFUL_ESTIMATOR, Comparison, comparisons_of, predictors_of
 from study.contrasts import Contrast
 from study.maps import maps
@@ -246,7 +246,7 @@ def _verdicts(
 
 def _cells(frame: pd.DataFrame) -> list[dict[str, Any]]:
     """Networks, diverged networks, and means and standard deviations over those that did not diverge."""
-    columns = predictors_of(frame) + [name for name in frame.columns if name.startswith("loss_")]
+    columns = predictors_of(frame) + [name for name in map(str, frame.columns) if LOSS.fullmatch(name)]
     cells = []
     for name, part in frame.groupby("cell", sort=False):
         diverged = _diverged(part)
@@ -303,7 +303,7 @@ def _diverged_by_side(comparison: Comparison) -> dict[str, int]:
 
 def _variance(frame: pd.DataFrame) -> list[dict[str, object]]:
     """The crossed design's variance decomposition, for every cell, predictor and outcome."""
-    outcomes = [name for name in frame.columns if name.startswith("loss_") and name.endswith(OUTCOMES)]
+    outcomes = [name for name in map(str, frame.columns) if (m := LOSS.fullmatch(name)) and m[2] in OUTCOMES]
     return [
         decompose(frame, str(cell), column) for cell in frame["cell"].unique() for column in [*predictors_of(frame), *outcomes]
     ]

@@ -24,7 +24,7 @@ RULE = (
     "The lower half of the seeds explores: per statistic, the t = 0 predictors whose simultaneous interval (over all "
     f"candidates of the table) excludes zero are selected, at most {MOST_SELECTED} by |r|; the primary estimator and the best "
     "early-training loss go along as references. Held-out half: intervals simultaneous over what was taken along. Confirmed: "
-    "same sign, and the interval excludes zero."
+    "same sign, and the interval excludes zero; each table for itself, without a correction for their number."
 )
 
 

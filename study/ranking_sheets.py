@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -48,7 +49,8 @@ def by_candidate(table: Table) -> dict[str, dict[str, Entry]]:
 def title_of(table: Table) -> str:
     """Contrast, phase and outcome, with the counts."""
     out = f", {table['left_out_diverged']} left out (diverged)" if table["left_out_diverged"] else ""
-    return f"{table['contrast']}, {table['phase']} {table['outcome']} loss, {table['pairs']} pairs{out}"
+    of = f" of {table['seeds']} seeds" if table["seeds"] < table["pairs"] else ""
+    return f"{table['contrast']}, {table['phase']} {table['outcome']} loss, {table['pairs']} pairs{of}{out}"
 
 
 def ranking_sheet(table: Table, leading: str, everything: bool) -> Sheet:
@@ -201,8 +203,8 @@ def _found(table: Table) -> Iterator[str]:
         if out is None:
             parts.append(f"{WORDS[statistic]}: nothing, there are no intervals")
         else:
-            size = f"|r| above {out['largest']:.2f}"
-            parts.append(f"{WORDS[statistic]}: {size} for all {out['candidates']} (the most is left to {spoken(out['name'])})")
+            most = f"for all {out['candidates']} (the most is left to {spoken(out['name'])})"
+            parts.append(f"{WORDS[statistic]}: {excluded_above(out)} {most}")
     head = f"{title_of(table)}, excluded for predictors at t = 0 by intervals over all seeds, at once within this table only"
     yield f"{head}: {'; '.join(parts)}."
     same = dict.fromkeys(
@@ -220,6 +222,11 @@ def _found(table: Table) -> Iterator[str]:
         yield f"{title_of(table)}: too few distinct values for an interval in {', '.join(map(spoken, few))}."
     if same:
         yield f"{title_of(table)}: no pair differs from another in {', '.join(map(spoken, same))}."
+
+
+def excluded_above(out: dict[str, Any]) -> str:
+    """What all intervals exclude, to two decimals and never less than what they hold: .474 is above .48, not above .47."""
+    return f"|r| above {math.ceil(100 * out['largest']) / 100:.2f}"
 
 
 def ranking_frame(analysis: dict[str, Any]) -> pd.DataFrame:

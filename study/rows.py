@@ -211,7 +211,8 @@ def _check_phases(frame: pd.DataFrame, out: Location) -> None:
 
 
 def _check_lists(frame: pd.DataFrame, out: Location) -> None:
-    """Raises RowsError: a curve, or what was measured during training, has not as many values as its steps in some row."""
+    """Raises RowsError: a curve, or what was measured during training, has not as many values as its steps in some row, or
+    steps are not ascending, of which the first counts as the first."""
     parts = [(f"curve_{m[1]}_steps", m[0]) for m in map(CURVE.fullmatch, frame.columns) if m and m[2] != "steps"]
     measured = structure_by_phase(frame)
     parts += [(found["steps"], column) for found in measured.values() for name, column in found.items() if name != "steps"]
@@ -220,6 +221,9 @@ def _check_lists(frame: pd.DataFrame, out: Location) -> None:
             counts = [frame[name].map(_count).to_numpy() for name in (steps, column)]
             if (counts[1] >= 0).any() and (counts[0] != counts[1])[counts[1] >= 0].any():
                 raise RowsError(f"{out}: column {column} must have as many values as {steps} in every row")
+    for steps in dict.fromkeys(steps for steps, _ in parts if steps in frame):
+        if any(_count(v) > 1 and not (np.diff(np.asarray(v, dtype=np.float64)) > 0).all() for v in frame[steps]):
+            raise RowsError(f"{out}: column {steps} must hold steps in ascending order, each once")
 
 
 def _count(value: Any) -> int:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from study.candidates import T_ZERO
 from study.interim import interim_mark, interim_note
 from study.replication import replication_note
 from study.sheets import Sheet
 from study.statistics.reliable import RULE
-from study.statistics.verdicts import SHOWN
+from study.statistics.verdicts import EXCLUDED, NOT_SHOWN, SHOWN, SMALL
 from study.within_cells import within_sentence, within_sheet
 
 WIDTH = 190
@@ -53,6 +54,12 @@ def pair_count(result: Result) -> str:
     return f"{text}, {out} left out" if out else text
 
 
+def both_counts(row: Row) -> str:
+    """Pairs of a row with correlations of networks and of seeds, which may leave out pairs that are alone on their data."""
+    of_networks, of_seeds = pair_count(row["r20"]), row["centred"]["n"]
+    return of_networks if of_seeds == row["r20"]["n"] else f"{of_networks}; {of_seeds} for seeds"
+
+
 def _grouped(analysis: dict[str, Any], outcome: str, contrast: str | None = None) -> dict[tuple[str, str, str], Row]:
     """Results of one outcome as (contrast, phase, predictor) -> statistic -> result."""
     groups: dict[tuple[str, str, str], Row] = {}
@@ -74,16 +81,20 @@ def _title(analysis: dict[str, Any], contrast: str, what: str, outcome: str) -> 
 
 
 def _by_phase(
-    analysis: dict[str, Any], contrast: str, outcome: str, what: str, headings: Sequence[str], cells: Any
+    analysis: dict[str, Any], contrast: str, outcome: str, what: str, headings: Sequence[str], cells: Any, counted: str
 ) -> Sheet | None:
-    """A row per phase and estimator, the faithful estimator strong."""
+    """A row per phase and estimator, the faithful estimator strong.
+
+    Args:
+        counted: the statistic whose pairs are counted: those within strata leave out pairs that are alone on their data.
+    """
     groups = _grouped(analysis, outcome, contrast)
     if not groups:
         return None
     rows, sections, strong, previous = [], set(), set(), ""
     for place, ((_, phase, predictor), row) in enumerate(groups.items()):
         estimator = predictor.removeprefix("silhouette_")
-        rows.append([phase if phase != previous else "", estimator, pair_count(row["centred"]), *cells(row)])
+        rows.append([phase if phase != previous else "", estimator, pair_count(row[counted]), *cells(row)])
         if previous not in ("", phase):
             sections.add(place)
         if predictor == analysis["leading_predictor"]:
@@ -105,7 +116,7 @@ def seed_sheet(analysis: dict[str, Any], contrast: str, outcome: str) -> Sheet |
         return [with_interval(c), p_text(c["p"]), family, p_text(c["p_fdr"]), *ranks, *within]
 
     headings = ["centred r", "p", "family-wise p", "FDR q", "Spearman", "Kendall", f"within {first}", f"within {second}"]
-    return _by_phase(analysis, contrast, outcome, "Seed level: which seed does better?", headings, cells)
+    return _by_phase(analysis, contrast, outcome, "Seed level: which seed does better?", headings, cells, "centred")
 
 
 def replication_sheet(analysis: dict[str, Any], contrast: str, outcome: str) -> Sheet | None:
@@ -117,7 +128,7 @@ def replication_sheet(analysis: dict[str, Any], contrast: str, outcome: str) -> 
         return parts + [number(row[name]["value"]) or f"none: {row[name]['reason']}" for name in ("raw_between", "raw_within")]
 
     headings = ["r20", "paper", "r20 without seed link", "p", "raw r", "paper", "of it between", "of it within"]
-    return _by_phase(analysis, contrast, outcome, "Replication statistics.", headings, cells)
+    return _by_phase(analysis, contrast, outcome, "Replication statistics.", headings, cells, "r20")
 
 
 def condition_sheet(analysis: dict[str, Any], contrast: str, outcome: str) -> Sheet | None:
@@ -130,7 +141,9 @@ def condition_sheet(analysis: dict[str, Any], contrast: str, outcome: str) -> Sh
         return texts
 
     headings = ["silhouette", "p", "loss", "p", "log10 loss", "p"]
-    return _by_phase(analysis, contrast, outcome, "Condition effects: mean paired differences.", headings, cells)
+    return _by_phase(
+        analysis, contrast, outcome, "Condition effects: mean paired differences.", headings, cells, "loss_difference"
+    )
 
 
 def model_sheet(analysis: dict[str, Any], contrast: str, outcome: str) -> Sheet | None:
@@ -149,7 +162,7 @@ def model_sheet(analysis: dict[str, Any], contrast: str, outcome: str) -> Sheet 
         "within",
         "pair mean",
     ]
-    return _by_phase(analysis, contrast, outcome, "Reliability and mixed model.", headings, cells)
+    return _by_phase(analysis, contrast, outcome, "Reliability and mixed model.", headings, cells, "mixed_condition")
 
 
 def paper_sheet(analysis: dict[str, Any], contrast: str, outcome: str) -> Sheet | None:
@@ -173,7 +186,7 @@ def summary_sheet(analysis: dict[str, Any], outcome: str) -> Sheet | None:
         if predictor == wanted:
             texts = {name: with_interval(result) for name, result in row.items()}
             paper = {name: number(row[name]["paper"]) for name in ("r20", "raw")}
-            rows.append([contrast, phase, pair_count(row["r20"]), texts["r20"], paper["r20"], texts["raw"], paper["raw"],
+            rows.append([contrast, phase, both_counts(row), texts["r20"], paper["r20"], texts["raw"], paper["raw"],
                          texts["centred"], texts["within_first"], texts["within_second"]])  # fmt: skip
     if not rows:
         return None
@@ -209,11 +222,15 @@ def _answer(verdict: dict[str, Any], question: str, name: str) -> str:
     value, low, high = verdict[name], verdict[f"{name}_low"], verdict[f"{name}_high"]
     if value is None or low is None:
         return f"{found}: {verdict[f'{name}_reason']}"
+    p = verdict[f"{name}_p"]
+    but = f", p = {p_text(p)}" if found == NOT_SHOWN and (low > 0 or high < 0) and p is not None else ""  # why not
     if question == "predicts":
-        return f"{found}: r = {number(value)} [{low:.2f}, {high:.2f}]"
+        if found == EXCLUDED and max(-low, high) >= SMALL:  # the other side may hold a large one
+            found += " on the expected side only"
+        return f"{found}: r = {number(value)} [{low:.2f}, {high:.2f}]{but}"
     ends = (low, high) if value >= 0 else (-high, -low)
     size = " [".join((f"{abs(value):.2g}", ", ".join(f"{end:.2g}" for end in ends)))
-    return f"{found}: {verdict['first']} is {'higher' if value >= 0 else 'lower'} by {size}]"
+    return f"{found}: {verdict['first']} is {'higher' if value >= 0 else 'lower'} by {size}]{but}"
 
 
 def variance_sheet(analysis: dict[str, Any]) -> Sheet | None:
@@ -225,11 +242,12 @@ def variance_sheet(analysis: dict[str, Any]) -> Sheet | None:
             for name in ("weights", "data", "both")
         ]
         size = f"{entry['seeds']} x {entry['data_sets']}"
-        rows.append([entry["cell"], entry["column"], size, *shares, *_f_texts(entry), entry.get("reason", "")])
+        why = entry.get("reason") or entry.get("note", "")
+        rows.append([entry["cell"], entry["column"], size, *shares, *_f_texts(entry), why])
     if not rows:
         return None
     title = "Variance due to weights, data, and their meeting (with what is left over); generalised intervals"
-    headings = ["cell", "column", "weights x data", "weights", "data", "both", "F test of weights", "F test of data", "reason"]
+    headings = ["cell", "column", "weights x data", "weights", "data", "both", "F test of weights", "F test of data", "note"]
     return Sheet(title, headings, rows, 2)
 
 
@@ -253,7 +271,8 @@ def cell_sheet(analysis: dict[str, Any]) -> Sheet:
         for column in shown:
             values = cell["columns"].get(column)
             spread = f" ({values['sd']:.2g})" if values and values["sd"] is not None else ""
-            texts.append(f"{values['mean']:.4g}{spread}" if values else "")
+            fewer = f", n = {values['n']}" if values and values["n"] < cell["networks"] - cell["diverged"] else ""
+            texts.append(f"{values['mean']:.4g}{spread}{fewer}" if values else "")
         of = f" of {planned[cell['cell']]}" if cell["cell"] in planned else ""
         rows.append([cell["cell"], f"{cell['networks']}{of}", str(cell["diverged"]), *texts])
     title = "Cells: mean (standard deviation) over networks that did not diverge"
@@ -274,6 +293,8 @@ def _shown(analysis: dict[str, Any]) -> str:
     results = [
         r for r in analysis["results"] if r["outcome"] == outcome and r["predictor"] == wanted and r["value"] is not None
     ]
+    if not results and (ranked := _ranked(analysis)):
+        return ranked
     if not results:
         return f"No correlation with {outcome} losses could be computed; the tables say why."
 
@@ -293,6 +314,19 @@ def _shown(analysis: dict[str, Any]) -> str:
         f"With up to {most} pairs, the interval of r20 of `{wanted.removeprefix('silhouette_')}` excludes zero in "
         f"{' of '.join(map(str, share('r20')))} contrasts and phases, that of the centred correlation of pair differences in "
         f"{seed_level} of {count}: {end}"
+    )
+
+
+def _ranked(analysis: dict[str, Any]) -> str:
+    """The same where rows hold predictors and no silhouette; "" where nothing is ranked."""
+    tables = (analysis["ranking"] or {}).get("tables", [])
+    known = [e["p_fwer"] for t in tables for e in t["entries"] if e["kind"] == T_ZERO and e["p_fwer"] is not None]
+    if not known:
+        return ""
+    clear = sum(p < 0.05 for p in known)
+    return (
+        f"The rows hold no silhouette; of {len(known)} seed-level correlations of predictors at t = 0, in {len(tables)} "
+        f"ranking(s), {clear} have a family-wise p below .05 (within their ranking)."
     )
 
 

@@ -12,7 +12,7 @@ from study.candidates import CONDITION, EARLY, T_ZERO, spoken
 from study.figures.study import Drawn, Missing, Study, listed
 from study.figures.style import BLUE, GREY, ORANGE, WIDTH
 from study.ranking import SEED_LEVEL
-from study.ranking_sheets import WORDS, by_candidate, cost_text
+from study.ranking_sheets import WORDS, by_candidate, cost_text, excluded_above
 
 NOTHING = "the rows hold no predictors to rank (columns predictor_<phase>_<name>)"
 COLOURS = {T_ZERO: BLUE, EARLY: ORANGE, CONDITION: GREY}
@@ -92,7 +92,7 @@ def _worded(study: Study, tables: list[dict[str, Any]], shown: list[Found], figu
         names = [f"{spoken(e['name'])} ({e['value']:.2f})" for e in held if e["low"] > 0 or e["high"] < 0]
         clear.append(f"{table['phase']}: {listed(names, 6) or 'none'} of {len(held)}")
         if (out := table["excluded"]["centred"]) is not None:
-            excluded.append(f"{table['phase']}: |r| above {out['largest']:.2f}")
+            excluded.append(f"{table['phase']}: {excluded_above(out)}")
     cut = sum(table["candidates"] for table in tables) - sum(map(len, shown))
     others = [name for name in study.analysis["contrasts"] if name != study.contrast]
     title = "Which predictor says which seed does better?"

@@ -57,6 +57,9 @@ FIGURES: tuple[Callable[[Study], Drawn | Missing], ...] = (
 # Those that compare cells: a study of a single cell, or of cells that share no seeds, has none.
 COMPARING = (scatter, shift, forest, predictors, ranking, confirmation, pattern_agreement, over_time)
 
+# Those of a silhouette: rows of other predictors have none.
+OF_SILHOUETTES = (scatter, shift, forest, predictors)
+
 # Those of the linear network: a report of a linear study alone has no others.
 LINEAR = (figure_2, figure_3, figure_4, figure_5, figure_11, figure_12, figure_13, figure_14, half_times)
 
@@ -64,5 +67,12 @@ LINEAR = (figure_2, figure_3, figure_4, figure_5, figure_11, figure_12, figure_1
 def draw_all(study: Study) -> Iterator[tuple[str, Drawn | Missing]]:
     """Every figure by name, one at a time; who takes it closes it."""
     for function in LINEAR if study.is_linear else FIGURES:
-        nothing = not study.contrast and function in COMPARING
-        yield function.__name__, Missing("no two cells of the study are compared") if nothing else function(study)
+        yield function.__name__, _why_not(study, function) or function(study)
+
+
+def _why_not(study: Study, function: Callable[[Study], Drawn | Missing]) -> Missing | None:
+    if not study.contrast and function in COMPARING:
+        return Missing("no two cells of the study are compared")
+    if study.contrast and not study.predictor and function in OF_SILHOUETTES:
+        return Missing("the rows hold no silhouette")
+    return None

@@ -97,7 +97,7 @@ class Study:
     @cached_property
     def phases(self) -> list[str]:
         """Phases with results, in order."""
-        return list(dict.fromkeys(result["phase"] for result in self._any_results))
+        return list(dict.fromkeys(result["phase"] for result in self._any_results or self._ranked))
 
     @cached_property
     def predictors(self) -> list[str]:
@@ -108,6 +108,10 @@ class Study:
     def _any_results(self) -> list[dict[str, Any]]:
         """Those of contrasts, or within cells where nothing is compared."""
         return self.analysis["results"] or self.analysis.get("within", [])
+
+    @property
+    def _ranked(self) -> list[dict[str, Any]]:
+        return list((self.analysis["ranking"] or {}).get("tables", []))
 
     @property
     def name(self) -> str:
@@ -161,7 +165,8 @@ class Study:
 def leading_contrast(analysis: dict[str, Any]) -> str:
     """The contrast that figures of one contrast show unless told otherwise: the primary's where it has results, else the
     first; "" where nothing is compared."""
-    compared = list(dict.fromkeys(result["contrast"] for result in analysis["results"])) or [""]
+    ranked = (analysis["ranking"] or {}).get("tables", [])  # rows of predictors without a silhouette have no other results
+    compared = list(dict.fromkeys(result["contrast"] for result in analysis["results"] or ranked)) or [""]
     leading = analysis["primary"]["contrast"] if analysis["primary"] else compared[0]
     return str(leading if leading in compared else compared[0])
 

@@ -56,9 +56,7 @@ def read_study(out: Location, contrast: str | None = None) -> Study:
         analysis |= {"interim": interim(frame, plan, out)}
     if contrast is not None and contrast not in analysis["contrasts"]:
         raise SweepError(f"--contrast {contrast}: unknown; allowed: {', '.join(analysis['contrasts'])}")
-    if not analysis["results"] and not analysis.get("within") and not analysis["leading_predictor"]:
-        raise RowsError(f"{out}: rows have no column silhouette_<estimator>, which a page is about; `analyse` ranks predictors")
-    if not analysis["results"] and not analysis.get("within"):
+    if not analysis["results"] and not analysis.get("within") and not (analysis["ranking"] or {}).get("tables"):
         raise RowsError(f"{out}: no two cells that are to be compared have rows")
     return Study(out, frame, analysis, plan, contrast or leading_contrast(analysis))
 

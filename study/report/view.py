@@ -16,10 +16,10 @@ from study.sheets import Sheet
 from study.sweep import Settings
 from study.tables import (
     VERDICT_HEADINGS,
+    both_counts,
     cell_sheet,
     number,
     p_text,
-    pair_count,
     sheets,
     variance_sheet,
     verdict_texts,
@@ -61,7 +61,9 @@ def verdict_rows(study: Study) -> Sheet | None:
 
 def main_sheet(study: Study) -> Sheet:
     """For the first screen: the source study's statistic, the paper's value, and the seed-level one; where nothing is
-    compared, what seeds say within cells."""
+    compared, what seeds say within cells; where no silhouette is, the first ranking of predictors."""
+    if not study.analysis["results"] and (ranked := next(ranking_sheets(study.analysis, everything=False), None)):
+        return ranked
     if (within := within_sheet(study.analysis, study.outcome)) is not None:
         return within
     rows = []
@@ -69,7 +71,8 @@ def main_sheet(study: Study) -> Sheet:
         for phase in study.phases:
             r20, centred = (study.result(contrast, phase, study.outcome, study.predictor, name) for name in ("r20", "centred"))
             if r20 is not None and centred is not None:
-                row = [contrast, phase, pair_count(r20), with_interval(r20), number(r20["paper"]), with_interval(centred)]
+                count = both_counts({"r20": r20, "centred": centred})
+                row = [contrast, phase, count, with_interval(r20), number(r20["paper"]), with_interval(centred)]
                 rows.append([*row, p_text(centred["p"])])
     strong = frozenset(place for place, row in enumerate(rows) if row[0] == study.contrast)
     title = f"{short(study.predictor)} against final {study.outcome} loss: between conditions (r20), between seeds (centred r)"

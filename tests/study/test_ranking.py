@@ -23,7 +23,7 @@ from study.figures.study import Drawn, Missing, Study
 from study.plan import make_plan
 from study.predictor_cost import FILE, STEPS, costs_of, measured_costs
 from study.ranking import ranking
-from study.ranking_sheets import confined_text, ranking_frame, ranking_notes, ranking_sheets
+from study.ranking_sheets import confined_text, excluded_above, ranking_frame, ranking_notes, ranking_sheets, title_of
 from study.statistics.simultaneous import CONSTANT_REASON, columns_of, correlations, family_wise, simultaneous
 from study.sweep_file import parse_sweep
 from study.trial import rows_of, run_block
@@ -397,3 +397,13 @@ def test_analyse_and_report_rank_whenever_rows_hold_predictors(small_run: tuple[
     assert "Ranking, small, single unseen loss" in (out / "analysis.md").read_text()
     assert study_here("analyse", out).returncode == 0
     assert (out / "analysis.json").read_text() == analysis
+
+
+def test_titles_say_how_many_seeds_are_behind_pooled_pairs() -> None:
+    table = {"contrast": "all", "phase": "multi", "outcome": "unseen", "pairs": 16, "left_out_diverged": 0}
+    assert title_of(table | {"seeds": 8}) == "all, multi unseen loss, 16 pairs of 8 seeds"
+    assert title_of(table | {"seeds": 16}) == "all, multi unseen loss, 16 pairs"
+
+
+def test_what_is_excluded_is_not_rounded_into_the_intervals() -> None:
+    assert [excluded_above({"largest": r}) for r in (0.474, 0.476, 0.5)] == [f"|r| above {r}" for r in ("0.48", "0.48", "0.50")]

@@ -94,6 +94,21 @@ def test_a_lower_first_cell_is_said_to_be_lower_with_its_interval_turned() -> No
     assert verdict_texts(verdict) == ["silhouette", "-", "shown: a is lower by 1 [0.5, 1.5]", "-"]
 
 
+def test_a_large_correlation_against_the_expected_side_is_not_said_to_be_excluded() -> None:
+    for r, side in ((-0.4, " on the expected side only"), (-0.05, "")):
+        numbers = {"centred": estimate(r, 0.2, p=0.2), "loss_difference": estimate(1, 0.5)}
+        verdict = {"outcome": "test", **judge("multi", "a", {"silhouette": "higher", "multi": "higher"}, False, numbers)}
+        assert verdict["predicts_seeds"] == EXCLUDED
+        assert verdict_texts(verdict)[3].startswith(f"excluded above .3{side}: r = ")
+
+
+def test_an_interval_without_zero_beside_not_shown_has_the_p_that_says_why() -> None:
+    numbers = {"centred": estimate(0.4, 0.2, p=0.215), "loss_difference": estimate(1, 0.5, p=0.06)}
+    verdict = {"outcome": "test", **judge("multi", "a", {}, False, numbers)}
+    assert verdict_texts(verdict)[2] == "not shown: a is higher by 1 [0.5, 1.5], p = .060"
+    assert verdict_texts(verdict)[3] == "not shown: r = .40 [0.20, 0.60], p = .215"
+
+
 @pytest.mark.parametrize(("count", "n"), [(81, 100), (8, 10), (0, 5), (5, 5), (1, 3)])
 def test_counts_have_wilson_intervals(count: int, n: int) -> None:
     theirs = proportion_confint(count, n, alpha=0.05, method="wilson")
