@@ -120,9 +120,9 @@ def _recorded(folder: Path) -> dict[str, Any] | None:
 
 
 def _ours(name: str) -> bool:
-    """Whether a file, named from the folder, bears a name of an output of ours."""
+    """Whether a file, named from the folder, lies where our outputs do."""
     part, _, own = name.rpartition("/")
-    return part in ("", "figures") and re.fullmatch(NAMES[part], own) is not None
+    return part in ("", "figures") and own not in ("", ".", "..") and own.isprintable()
 
 
 def _named(folder: Path) -> Iterator[str]:
