@@ -21,8 +21,8 @@ def leading_singular(matrices: Tensor, together: bool | None = None) -> tuple[Te
 
     eNTKs have one singular value far above the others (about 20 times), so a handful of rounds settles them. On the CPU
     one matrix at a time stays in cache and beats both the whole stack as batched products and Lanczos (`python -m study
-    bench silhouette` shows all three); elsewhere the whole stack advances at once, a path tested on the CPU and not yet
-    run on a GPU. A matrix that does not settle goes to ARPACK.
+    bench silhouette` shows all three); elsewhere the whole stack advances at once (`tests/study/test_gpu.py`).
+    A matrix that does not settle goes to ARPACK.
 
     Args:
         matrices: (K, N, M).

@@ -7,7 +7,7 @@ Memory layout decides the speed of networks this small. Units lie in rows and sa
 weight of a constant row of ones (no pass of its own), every buffer is reused, and on the CPU one network is trained to
 the end of the phase before the next begins, so that its buffers stay in cache. That also makes a network's result on
 the CPU independent, bit for bit, of the block it is packed in. On other devices the whole block advances together as
-batched matrix products; this path is tested on the CPU and has not been run on a GPU.
+batched matrix products, which `tests/study/test_gpu.py` holds against the CPU.
 """
 
 from __future__ import annotations
