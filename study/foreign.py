@@ -85,7 +85,7 @@ class _Reader:
         found = [str(ROOT), *(path for path in sys.path if path and path != str(ROOT))]
         settings = {"PYTHONPATH": os.pathsep.join(found), "ARROW_DEFAULT_MEMORY_POOL": "system", "MALLOC_ARENA_MAX": "1"}
         self.process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "study.unpack", str(most)],
+            [sys.executable, "-P", "-m", "study.unpack", str(most), str(self.owner)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,  # of C++ that ends itself

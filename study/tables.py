@@ -255,7 +255,9 @@ def _f_texts(entry: dict[str, Any]) -> list[str]:
     """F tests of weights and data, `F(19, 57) = 4.7, p <.001`; rows of an analysis without them have none."""
     tests = [entry.get("f_tests", {}).get(name) for name in ("weights", "data")]
     return [
-        f"F({t['df']:.0f}, {t['df_rest']:.0f}) = {t['f']:.{0 if t['f'] >= 9.95 else 1}f}, p {'' if t['p'] < 0.001 else '= '}{p_text(t['p'])}" if t else ""
+        f"F({t['df']:.0f}, {t['df_rest']:.0f}) = {t['f']:.{0 if t['f'] >= 9.95 else 1}f}, p {'' if t['p'] < 0.001 else '= '}{p_text(t['p'])}"
+        if t
+        else ""
         for t in tests
     ]
 

@@ -1,6 +1,6 @@
 """The process that unpacks Parquet files of anyone, so that one which ends its reader ends this process and no other.
 
-Run by `study.foreign`, once for a process that reads rows: `python -m study.unpack BYTES`. It takes a request (a line of JSON
+Run by `study.foreign`, once for a process that reads rows: `python -m study.unpack BYTES PROCESS`. It takes a request (a line of JSON
 and the bytes of a file) and answers with a line of JSON and a table as an Arrow stream, until its input ends. It imports
 nothing but Arrow, takes no more memory than it was told, and holds nothing that a file could be after.
 
@@ -13,6 +13,8 @@ import json
 import os
 import signal
 import sys
+import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from functools import lru_cache
@@ -213,6 +215,17 @@ def _limit(budget: float) -> None:
         pass  # a system that knows no limits; sizes are still counted before text is written out
 
 
+def end_with(parent: int, seconds: float = 1.0) -> None:
+    """End this process when the one that asks is gone, however it went; a thread looks, since a file may keep this one busy."""
+
+    def look() -> None:
+        while os.getppid() == parent:
+            time.sleep(seconds)
+        os._exit(1)
+
+    threading.Thread(target=look, daemon=True).start()
+
+
 def _answer(request: dict[str, Any], data: pa.Buffer) -> tuple[dict[str, Any], memoryview]:
     try:
         table, unread, size = unpack(data, request["columns"], request["needed"], request["budget"])
@@ -243,4 +256,5 @@ if __name__ == "__main__":
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # so that nothing else that speaks can be taken for an answer
     _limit(float(sys.argv[1]))
+    end_with(int(sys.argv[2]))
     serve(sys.stdin.buffer, answers)

@@ -7,6 +7,9 @@ import os
 import random
 import signal
 import socket
+import subprocess
+import sys
+import time
 import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -29,6 +32,7 @@ from study.figures.kept import kept_cells
 from study.figures.study import Missing
 from study.folder import FILE, check_file, check_links, stored_sweep
 from study.kept import read_vectors
+from study.lock import _started
 from study.memory import check_alone
 from study.plan import Block, Draw, Plan, make_plan
 from study.predictor_cost import costs_of
@@ -43,7 +47,7 @@ from study.storage import StorageError, files, read_bytes, write_bytes
 from study.sweep import SweepError
 from study.sweep_file import load_sweep, parse_sweep
 from study.unpack import MOST_COLUMNS
-from tests.study.conftest import SMALL, study_here
+from tests.study.conftest import ROOT, SMALL, study_here
 
 
 def frame_of(cells: tuple[str, ...] = ("one", "two"), seeds: int = 8, **columns: Any) -> pd.DataFrame:
@@ -276,6 +280,22 @@ def test_a_reader_that_is_killed_is_replaced(tmp_path: Path) -> None:
     assert process is not None
     os.kill(process.pid, signal.SIGKILL)
     assert len(read_rows(tmp_path)) == 8
+
+
+def test_a_reader_that_is_busy_ends_with_the_one_who_asked() -> None:
+    """Killed by signal 9, that one closes nothing; a file may keep its reader busy for minutes."""
+    busy = "import os, time; from study.unpack import end_with; end_with(os.getppid(), 0.05); print(os.getpid(), flush=True); "
+    asks = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {busy + 'time.sleep(60)'!r}])"
+    with subprocess.Popen([sys.executable, "-c", asks], stdout=subprocess.PIPE, text=True, cwd=ROOT) as asking:
+        assert asking.stdout is not None
+        reader = int(asking.stdout.readline())
+        assert _started(reader) is not None
+        asking.kill()
+        asking.wait()
+        deadline = time.monotonic() + 10
+        while _started(reader) is not None and time.monotonic() < deadline:
+            time.sleep(0.05)
+        assert _started(reader) is None
 
 
 def test_a_fork_has_a_reader_of_its_own(tmp_path: Path) -> None:
