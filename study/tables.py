@@ -254,12 +254,15 @@ def variance_sheet(analysis: dict[str, Any]) -> Sheet | None:
 def _f_texts(entry: dict[str, Any]) -> list[str]:
     """F tests of weights and data, `F(19, 57) = 4.7, p <.001`; rows of an analysis without them have none."""
     tests = [entry.get("f_tests", {}).get(name) for name in ("weights", "data")]
-    return [
-        f"F({t['df']:.0f}, {t['df_rest']:.0f}) = {t['f']:.{0 if t['f'] >= 9.95 else 1}f}, p {'' if t['p'] < 0.001 else '= '}{p_text(t['p'])}"
-        if t
-        else ""
-        for t in tests
-    ]
+    return [f"F({t['df']:.0f}, {t['df_rest']:.0f}) = {_f_text(t['f'])}, p {_p_sign(t['p'])}" if t else "" for t in tests]
+
+
+def _f_text(value: float) -> str:
+    return f"{value:.{0 if value >= 9.95 else 1}f}"
+
+
+def _p_sign(p: float) -> str:
+    return f"{'' if p < 0.001 else '= '}{p_text(p)}"
 
 
 def cell_sheet(analysis: dict[str, Any]) -> Sheet:

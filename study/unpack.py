@@ -1,8 +1,8 @@
 """The process that unpacks Parquet files of anyone, so that one which ends its reader ends this process and no other.
 
-Run by `study.foreign`, once for a process that reads rows: `python -m study.unpack BYTES PROCESS`. It takes a request (a line of JSON
-and the bytes of a file) and answers with a line of JSON and a table as an Arrow stream, until its input ends. It imports
-nothing but Arrow, takes no more memory than it was told, and holds nothing that a file could be after.
+Run by `study.foreign`, once for a process that reads rows: `python -m study.unpack BYTES PROCESS`. It takes a request (a
+line of JSON and the bytes of a file) and answers with a line of JSON and a table as an Arrow stream, until its input ends.
+It imports nothing but Arrow, takes no more memory than it was told, and holds nothing that a file could be after.
 
 Columns that no study has use for (dates, nested tables, binary) are left unread and named.
 """
