@@ -44,14 +44,14 @@ def answer(found: Mapping[str, Any], statistic: str) -> str:
     alone = sum(excludes_zero(entry) for entry in known)
     chance = sum(0.05 if entry.get("chance") is None else entry["chance"] for entry in known if entry["low"] is not None)
     where = "; ".join(
-        f"{e['cell']}, {e['phase']} {e['value']:.2f} [{e['simultaneous_low']:.2f}, {e['simultaneous_high']:.2f}]" for e in clear
+        f"{e['cell']}, {e['phase']} {e['value']:z.2f} [{e['simultaneous_low']:z.2f}, {e['simultaneous_high']:z.2f}]" for e in clear
     )
     widest = max(known, key=largest_allowed)
     return (
         f"Map of {what}: of {len(known)} cells and phases the interval that holds all of them at once excludes zero in "
         f"{len(clear)}{f' ({where})' if clear else ''}, and taken alone in {alone}, where chance gives about "
         f"{chance:.0f} (counted with seeds of the losses in random order); the largest |r| that it still allows anywhere is "
-        f"{largest_allowed(widest):.2f} ({widest['cell']}, {widest['phase']})."
+        f"{largest_allowed(widest):z.2f} ({widest['cell']}, {widest['phase']})."
     )
 
 

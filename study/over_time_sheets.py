@@ -60,7 +60,7 @@ def _sheet(contrast: str, outcome: str, estimator: str, curves: list[Curve]) -> 
         pairs = f"{curve['n']}" + (f", {out} left out" if out else "")
         for place, step in enumerate(curve["steps"]):
             c = at(curve, "centred", place)
-            band = "none" if c["band_low"] is None else f"[{c['band_low']:.2f}, {c['band_high']:.2f}]"
+            band = "none" if c["band_low"] is None else f"[{c['band_low']:z.2f}, {c['band_high']:z.2f}]"
             others = [number(at(curve, name, place)["value"]) for name in ("within_first", "within_second", "r20")]
             shift = with_interval(at(curve, "predictor_difference", place), ".2g")
             names = [curve["measured"], curve["phase"], pairs] if place == 0 else ["", "", ""]
@@ -75,7 +75,7 @@ def _change(found: dict[str, Any]) -> str:
     """The difference from the first step, with its interval."""
     if found.get("change_low") is None:
         return ""
-    return f"{found['change']:.2f} [{found['change_low']:.2f}, {found['change_high']:.2f}]"
+    return f"{found['change']:z.2f} [{found['change_low']:z.2f}, {found['change_high']:z.2f}]"
 
 
 def _signed(curve: Curve, steps: list[int], name: str) -> str:

@@ -34,7 +34,7 @@ def interval_text(entry: Entry) -> str:
         return f"none: {entry['reason']}"
     if entry["low"] is None:
         return f"{number(entry['value'])} ({entry['reason']})"
-    return f"{number(entry['value'])} [{entry['low']:.2f}, {entry['high']:.2f}]"
+    return f"{number(entry['value'])} [{entry['low']:z.2f}, {entry['high']:z.2f}]"
 
 
 def by_candidate(table: Table) -> dict[str, dict[str, Entry]]:
@@ -122,7 +122,7 @@ def against_text(entry: Entry) -> str:
     price = "no dearer" if found["affordable"] else "the cheapest; none costs as little"
     text = f"{found['says']} {spoken(found['rival'])} ({price})"
     if found["difference"] is not None:
-        text += f", difference in r {found['difference']:.2f} [{found['low']:.2f}, {found['high']:.2f}]"
+        text += f", difference in r {found['difference']:z.2f} [{found['low']:z.2f}, {found['high']:z.2f}]"
     matched = found["matched_by"]
     if matched is None:
         return f"{text}; no early loss up to 30 % reaches its r"
@@ -137,7 +137,7 @@ def confined_text(table: Table, entry: Entry) -> str:
     if entry["low"] is None:
         return f"{head}: not compared with {there}"
     says = "differs from" if entry["low"] > 0 or entry["high"] < 0 else "cannot be told from"
-    return f"{head} {says} {there}, {entry['difference']:.2f} [{entry['low']:.2f}, {entry['high']:.2f}]"
+    return f"{head} {says} {there}, {entry['difference']:z.2f} [{entry['low']:z.2f}, {entry['high']:z.2f}]"
 
 
 def agreement_sheet(analysis: dict[str, Any]) -> Sheet | None:
@@ -226,7 +226,7 @@ def _found(table: Table) -> Iterator[str]:
 
 def excluded_above(out: dict[str, Any]) -> str:
     """What all intervals exclude, to two decimals and never less than what they hold: .474 is above .48, not above .47."""
-    return f"|r| above {math.ceil(100 * out['largest']) / 100:.2f}"
+    return f"|r| above {math.ceil(100 * out['largest']) / 100:z.2f}"
 
 
 def ranking_frame(analysis: dict[str, Any]) -> pd.DataFrame:

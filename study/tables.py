@@ -23,8 +23,8 @@ def number(value: float | None) -> str:
     """A correlation without the leading zero, to two decimals: the third is another one when a study is run again."""
     if value is None:
         return ""
-    text = f"{value:.2f}"
-    return text.replace("-0.00", "0.00").replace("0.", ".", 1) if abs(value) < 0.995 else text
+    text = f"{value:z.2f}"
+    return text.replace("0.", ".", 1) if abs(value) < 0.995 else text
 
 
 def p_text(value: float | None) -> str:
@@ -171,7 +171,7 @@ def paper_sheet(analysis: dict[str, Any], contrast: str, outcome: str) -> Sheet 
     entries = [e for e in found["entries"] if e["contrast"] == contrast] if found and outcome == "test" else []
     rows = []
     for e in entries:
-        interval = f"none: {e['reason']}" if e["low"] is None else f"[{e['low']:.2f}, {e['high']:.2f}]"
+        interval = f"none: {e['reason']}" if e["low"] is None else f"[{e['low']:z.2f}, {e['high']:z.2f}]"
         inside = {True: "inside", False: "outside", None: "-"}[e["inside"]]
         rows.append([e["phase"], e["statistic"], number(e["value"]), interval, number(e["paper"]), inside])
     title = _title(analysis, contrast, "Source study: does it lie where a replication of its size would?", outcome)
@@ -227,7 +227,7 @@ def _answer(verdict: dict[str, Any], question: str, name: str) -> str:
     if question == "predicts":
         if found == EXCLUDED and max(-low, high) >= SMALL:  # the other side may hold a large one
             found += " on the expected side only"
-        return f"{found}: r = {number(value)} [{low:.2f}, {high:.2f}]{but}"
+        return f"{found}: r = {number(value)} [{low:z.2f}, {high:z.2f}]{but}"
     ends = (low, high) if value >= 0 else (-high, -low)
     size = " [".join((f"{abs(value):.2g}", ", ".join(f"{end:.2g}" for end in ends)))
     return f"{found}: {verdict['first']} is {'higher' if value >= 0 else 'lower'} by {size}]{but}"
@@ -238,7 +238,7 @@ def variance_sheet(analysis: dict[str, Any]) -> Sheet | None:
     rows = []
     for entry in analysis["variance"]:
         shares = [
-            f"{entry[name]['share']:.2f} [{entry[name]['low']:.2f}, {entry[name]['high']:.2f}]" if name in entry else "none"
+            f"{entry[name]['share']:z.2f} [{entry[name]['low']:z.2f}, {entry[name]['high']:z.2f}]" if name in entry else "none"
             for name in ("weights", "data", "both")
         ]
         size = f"{entry['seeds']} x {entry['data_sets']}"
