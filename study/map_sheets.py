@@ -44,7 +44,8 @@ def answer(found: Mapping[str, Any], statistic: str) -> str:
     alone = sum(excludes_zero(entry) for entry in known)
     chance = sum(0.05 if entry.get("chance") is None else entry["chance"] for entry in known if entry["low"] is not None)
     where = "; ".join(
-        f"{e['cell']}, {e['phase']} {e['value']:z.2f} [{e['simultaneous_low']:z.2f}, {e['simultaneous_high']:z.2f}]" for e in clear
+        f"{e['cell']}, {e['phase']} {e['value']:z.2f} [{e['simultaneous_low']:z.2f}, {e['simultaneous_high']:z.2f}]"
+        for e in clear
     )
     widest = max(known, key=largest_allowed)
     return (
