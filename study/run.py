@@ -42,6 +42,7 @@ from study.storage import Location, as_folder, exists, local_folder
 from study.sweep import Sweep, SweepError, Tracking
 from study.threads import threads
 from study.tracking_analysis import log_analysis
+from study.wandb_run import unreachable
 from study.work import work_of
 from study.written import begin, clean, ended
 
@@ -219,6 +220,7 @@ def _run(
     start = time.monotonic()
     outcome = launch(plan, out, tracking, provenance(), console, address, driver)
     _print_problem(outcome.tracking_problem, console)
+    unreachable(outcome.tracking_problem)
     left = sum(len(block.draws) for block in plan.blocks(finished(out)))
     for label, why in outcome.failed.items():
         console.print(f"failed: {label}: {why}", style="red", highlight=False, markup=False, soft_wrap=True)

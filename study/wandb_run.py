@@ -64,6 +64,12 @@ def attempt(folder: Path, tracking: Tracking, log: Callable[[str], None]) -> str
     return problem
 
 
+def unreachable(problem: str | None) -> None:
+    """What trials complained of: runs of this process are kept offline too, instead of waiting for the same once more."""
+    if problem:
+        _UNREACHABLE.append(problem)
+
+
 @contextmanager
 def _own_environment(home: Path) -> Iterator[None]:
     """Variables about other runs set aside; tables that wait to be synced, and caches, below `home` unless the user's
