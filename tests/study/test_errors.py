@@ -210,6 +210,9 @@ def test_ray_that_cannot_start_names_what_helps(tmp_path: Path, monkeypatch: pyt
     long = tmp_path / ("x" * 120)
     long.mkdir()
     monkeypatch.setenv("RAY_TMPDIR", str(long))
+    for name in ("RAY_AUTH_MODE", "RAY_USAGE_STATS_ENABLED"):  # Ray sets them on the way; they must not outlive the test
+        monkeypatch.setenv(name, "")
+        monkeypatch.delenv(name)
     with pytest.raises(RayError, match=r"AF_UNIX.*set RAY_TMPDIR to a short one"):
         start_ray(None)
 
@@ -219,7 +222,8 @@ def test_a_user_without_home_and_name_gets_both(monkeypatch: pytest.MonkeyPatch)
         raise KeyError(uid)
 
     for name in ("HOME", "USER", "LOGNAME", "LNAME", "USERNAME"):
-        monkeypatch.delenv(name, raising=False)
+        monkeypatch.setenv(name, "")  # so that what is set meanwhile goes with the test
+        monkeypatch.delenv(name)
     monkeypatch.setattr("pwd.getpwuid", nobody)
     with pytest.raises(StorageError, match="set HOME to a folder"):
         local_folder(location("s3://bucket/study"))
