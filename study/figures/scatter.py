@@ -106,7 +106,7 @@ def scatter(study: Study) -> Drawn | Missing:
         "Top: every network, the two of a pair joined by a grey line; the black line joins the condition means, which is all "
         "that a condition-only prediction knows; dashed: fits over seeds within each condition. Below: pair differences with "
         f"their mean taken out, the seed-level question. n pairs: {', '.join(counts)}. In brackets "
-        f"{study.analysis['interval']}; * covers less than 95 %; 'from the conditions alone': median and 95 % range of "
+        f"{study.analysis['interval']}; * covers less than 92.5 %; 'from the conditions alone': median and 95 % range of "
         f"{study.analysis['permutations']:,} random pairings of seeds. {study.source}"
     )
     return Drawn(figure, title, caption, f"{title} {' '.join(texts)}", "; ".join(papers) + "." * bool(papers), " ".join(texts))

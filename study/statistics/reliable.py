@@ -54,11 +54,11 @@ def caution(pairs: Pairs, columns: tuple[Array, Array] | None) -> str:
     x, y = columns or (pairs.dx, pairs.dy)
     if reliable(within_strata(pairs, x), within_strata(pairs, y)):
         return ""
-    return f"skewed or heavy-tailed: covers less than 95 %, as little as {WORST} %"
+    return f"skewed or heavy-tailed: covers less than 92.5 %, as little as {WORST} %"
 
 
 def mean_caution(pairs: Pairs) -> str:
     """The same for a mean difference."""
     if pairs.units < TRUSTED_SEEDS:
-        return f"fewer than {TRUSTED_SEEDS} seeds: covers less than 95 %"
-    return "" if reliable(pairs.dx) and reliable(pairs.dy) else "skewed or heavy-tailed: covers less than 95 %"
+        return f"fewer than {TRUSTED_SEEDS} seeds: covers less than 92.5 %"
+    return "" if reliable(pairs.dx) and reliable(pairs.dy) else "skewed or heavy-tailed: covers less than 92.5 %"
