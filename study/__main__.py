@@ -1,51 +1,51 @@
-"""The command line: python -m study COMMAND."""
+"""The command line: study COMMAND."""
 
 from __future__ import annotations
 
 import argparse
 import json
 import sys
+import time
 from collections.abc import Callable, Sequence
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 from study.failure import FAILED, UserError, traced, without_debug
 from study.help import ANALYSE, ATTRIBUTE, BENCH, CALIBRATE, DESCRIPTION, EXAMPLES, EXPORT, POWER, REPORT, RUN
+from study.parser import REFUSED, Parser, Versions, add_verbosity
 from study.signals import obedient
 from study.surroundings import mend
 
 if TYPE_CHECKING:  # what takes long to import is imported inside functions, where an interruption is one line
     from rich.console import Console
 
-REFUSED = 2
+    from study.declared import Declared
+    from study.plan import Plan
+
 MOST_REPETITIONS = 1_000_000
-BENCH_NAMES = ("train", "entk", "silhouette", "analysis", "flow", "scale", "fused", "path", "predictors", "scan", "sweep")
+BENCH_NAMES = (
+    "first", "train", "entk", "silhouette", "analysis", "flow", "scale", "fused", "path", "predictors", "response", "scan",
+    "sweep",
+)  # fmt: skip
+TABLES = "print every table too; DIR/analysis.md has them in any case"
 PLAIN = argparse.RawDescriptionHelpFormatter
 
 
-class _Parser(argparse.ArgumentParser):
-    """Refuses in one line."""
-
-    def error(self, message: str) -> NoReturn:
-        from study.console import complain
-
-        complain(f"error: {message} (see {self.prog} --help)")
-        raise SystemExit(REFUSED)
-
-
-def _parser() -> argparse.ArgumentParser:
-    from study import chaos, dashboard, one_step
+def make_parser() -> Parser:
+    """The parser of every command."""
+    from study import chaos, completion, dashboard, idea, one_step, sweep_list
     from study.scan import command as scan
 
-    parser = _Parser("python -m study", description=DESCRIPTION, epilog=EXAMPLES, formatter_class=PLAIN)
+    parser = Parser("study", description=DESCRIPTION, epilog=EXAMPLES, formatter_class=PLAIN)
     parser.add_argument(
         "--debug", action="store_true", help="print the traceback of an error, and warnings; also after the command"
     )
+    parser.add_argument("--version", action=Versions, nargs=0, help="print the versions of this program and of its libraries")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for add in (
-        _add_study, _add_network, _add_statistics, one_step.add_command, chaos.add_command, dashboard.add_command,
-        scan.add_command, _add_bench,
+        sweep_list.add_command, _add_study, _add_network, _add_statistics, one_step.add_command, idea.add_command,
+        chaos.add_command, dashboard.add_command, scan.add_command, _add_bench, completion.add_command,
     ):  # fmt: skip
         add(commands)
     return parser
@@ -57,7 +57,7 @@ def _add_study(commands: Any) -> None:
     from study.storage import location
 
     run = commands.add_parser("run", formatter_class=PLAIN, help="run a sweep, or go on with it", description=RUN)
-    run.add_argument("sweep", type=Path, metavar="SWEEP.yaml")
+    run.add_argument("sweep", type=Path, metavar="SWEEP", help="name of a sweep (see study list), or a file of one")
     run.add_argument(
         "--out", type=location, metavar="DIR",
         help="folder of the study, or a URI such as s3://bucket/prefix (default: results/<name of the sweep>)",
@@ -73,6 +73,9 @@ def _add_study(commands: Any) -> None:
         "--address", metavar="ADDRESS", help="of a running Ray cluster, or auto; default: a Ray of its own on this machine"
     )
 
+    run.add_argument("--tables", action="store_true", help=TABLES)
+    add_verbosity(run)
+
     analyse = commands.add_parser(
         "analyse", formatter_class=PLAIN, help="rebuild every table from the rows of a folder", description=ANALYSE
     )
@@ -80,7 +83,12 @@ def _add_study(commands: Any) -> None:
     analyse.add_argument(
         "--sweep", type=Path, metavar="SWEEP.yaml", help="take contrasts from this file (for rows made elsewhere)"
     )
+    analyse.add_argument(
+        "--contrasts", type=Path, metavar="FILE", help="what is compared in rows made elsewhere: contrasts and primary, as YAML"
+    )
     outward.add_flags(analyse, "disabled if `run` had it so, else offline")
+    analyse.add_argument("--tables", action="store_true", help=TABLES)
+    add_verbosity(analyse)
 
     page = commands.add_parser(
         "report", formatter_class=PLAIN, help="one self-contained HTML page with every figure and table", description=REPORT
@@ -166,14 +174,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _main(arguments: Sequence[str]) -> int:
-    options = _parser().parse_args(_one_set_each(arguments))
+    start = time.monotonic()
+    options = make_parser().parse_args(_one_set_each(arguments))
+    options.started = start
     mend()
     from study.console import complain, make_console
-    from study.rows import RowsError  # late, here and below: torch takes seconds that --help need not spend
+    from study.refused import RowsError, SweepError
     from study.storage import StorageError
-    from study.sweep import SweepError
 
-    console = make_console()
+    console = make_console(getattr(options, "quiet", False), getattr(options, "verbose", False))
     try:
         return COMMANDS[options.command](options, console)
     except (SweepError, RowsError) as error:
@@ -192,36 +201,62 @@ def _run(options: argparse.Namespace, console: Console) -> int:
     from study.sweep_file import load_sweep
 
     sweep = load_sweep(options.sweep, tuple(options.assignments))
-    from study.plan import make_plan  # later still: most of the seconds, which a mistyped file need not spend
-    from study.run import run
+    from study.plan import make_plan
 
     out = options.out or Path("results") / sweep.name
     tracking = outward.chosen(options, sweep.wandb, out, console)
     sweep = sweep.model_copy(update={"wandb": outward.remembered(tracking)})  # in the folder, for `analyse`
-    return run(make_plan(sweep), out, tracking, options.address, console)
+    plan = make_plan(sweep)
+    from study.next_steps import typed
+    from study.running import run  # late: what computes takes seconds, which a sweep that is refused need not spend
+
+    return run(plan, out, tracking, options.address, console, options.tables, typed(options), options.started)
 
 
 def _analyse(options: argparse.Namespace, console: Console) -> int:
+    from study.meant import check_folder
+
+    check_folder(options.out)
     from study import outward
-    from study.folder import linear_part, stored_plan
     from study.plan import make_plan
-    from study.run import report
     from study.sweep_file import load_sweep
 
+    given = make_plan(load_sweep(options.sweep)) if options.sweep else None
+    from study.folder import linear_part, stored_plan
+    from study.running import report
+
     stored = stored_plan(options.out)
-    plan = make_plan(load_sweep(options.sweep)) if options.sweep else stored
+    declared = _declared(options, stored)
+    plan = given or stored
     tracked = stored.sweep if stored is not None else None
     if tracked is not None:
         tracked = tracked.model_copy(update={"wandb": outward.chosen(options, tracked.wandb, options.out, console)})
     if (part := linear_part(options.out)) is not None:
         along = stored_plan(part)
         joined = along.sweep.model_copy(update={"wandb": tracked.wandb}) if along and tracked else None
-        report(along, part, console, joined)
-    report(plan, options.out, console, tracked)
+        report(along, part, console, joined, options.tables)
+    report(plan, options.out, console, tracked, options.tables, declared=declared)
     return 0
 
 
+def _declared(options: argparse.Namespace, stored: Plan | None) -> Declared | None:
+    """What `--contrasts` says."""
+    from study.declared import load_declared
+    from study.sweep import SweepError
+
+    if options.contrasts is None:
+        return None
+    if options.sweep:
+        raise SweepError("--contrasts, --sweep: both say what is compared; give one of them")
+    if stored is not None:
+        raise SweepError(f"--contrasts: {options.out} holds the sweep {stored.sweep.name}, which says what is compared")
+    return load_declared(options.contrasts)
+
+
 def _report(options: argparse.Namespace, console: Console) -> int:
+    from study.meant import check_folder
+
+    check_folder(options.out)
     from study.report.build import build_report
 
     build_report(options.out, options.contrast, console)
@@ -229,6 +264,9 @@ def _report(options: argparse.Namespace, console: Console) -> int:
 
 
 def _export(options: argparse.Namespace, console: Console) -> int:
+    from study.meant import check_folder
+
+    check_folder(options.out)
     from study.export import export
     from study.folder import stored_sweep
     from study.plan import planned
@@ -240,14 +278,19 @@ def _export(options: argparse.Namespace, console: Console) -> int:
 
 
 def _attribute(options: argparse.Namespace, console: Console) -> int:
-    from study.attribute import attribute_study
-    from study.folder import stored_sweep
-    from study.machine import cores
+    from study.meant import check_folder
+
+    if not options.study.is_file():
+        check_folder(options.study)
     from study.plan import make_plan, planned
     from study.sweep_file import load_sweep
 
-    is_file = options.study.is_file()
-    plan = make_plan(load_sweep(options.study)) if is_file else planned(stored_sweep(options.study), options.study)
+    given = make_plan(load_sweep(options.study)) if options.study.is_file() else None
+    from study.attribute import attribute_study
+    from study.folder import stored_sweep
+    from study.machine import cores
+
+    plan = given or planned(stored_sweep(options.study), options.study)
     chosen = plan, options.cell, options.seed, options.data_seed, options.to
     workers = min(cores(), 2) if options.workers is None else options.workers
     attribute_study(*chosen, options.thin, workers, console)
@@ -299,6 +342,7 @@ def _of(module: str) -> Callable[[argparse.Namespace, Console], int]:
 
 
 COMMANDS = {
+    "list": _of("study.sweep_list"),
     "run": _run,
     "analyse": _analyse,
     "report": _report,
@@ -307,10 +351,12 @@ COMMANDS = {
     "power": _power,
     "calibrate": _calibrate,
     "one-step": _of("study.one_step"),
+    "idea": _of("study.idea"),
     "chaos": _of("study.chaos"),
     "dashboard": _of("study.dashboard"),
     "scan": _of("study.scan.command"),
     "bench": _bench,
+    "completion": _of("study.completion"),
 }
 
 

@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import false_discovery_control
 
+from study.by_data_set import by_data_set
 from study.columns import LOSS, OUTCOMES, phases_of
 from study.comparisons import FAITHFUL_ESTIMATOR, Comparison, comparisons_of, predictors_of
 from study.contrasts import Contrast
@@ -199,6 +200,7 @@ def analyse(
         "within": within_entries(alone, joint, resamples),
         "over_time": over_time(frame, contrasts, resamples),
         "ranking": ranking(frame, contrasts, leading, costs, permutation_count=permutation_count) if contrasts else None,
+        "by_data_set": by_data_set(frame, contrasts, costs, resamples, permutation_count) if contrasts else None,
         "maps": maps(frame, leading, resamples, permutation_count),
     }
 

@@ -13,18 +13,21 @@ import argparse
 import json
 import tempfile
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
+if TYPE_CHECKING:
+    from rich.console import Console
 
-from study.sheets import Sheet, print_sheet
-from study.victims import NAMES
+    from study.sheets import Sheet
 
 FAILED = 1
 
 
 def _sheet(numbers: dict[str, Any]) -> Sheet:
     """The numbers as a table."""
+    from study.sheets import Sheet
+    from study.victims import NAMES
+
     rows = [[f"kills: {NAMES[kind]}", str(count)] for kind, count in numbers["by_kind"].items()]
     rows += [["kills, all", str(numbers["kills"])], ["studies finished", str(numbers["studies"])]]
     rows += [["commands given", str(numbers["runs"])], ["rows compared", str(numbers["networks"])]]
@@ -50,6 +53,7 @@ def command(options: argparse.Namespace, console: Console) -> int:
     from study.disturbed import chaos  # late: pandas and torch take seconds that --help need not spend
     from study.folder import check_file
     from study.rows import RowsError
+    from study.sheets import print_sheet
     from study.storage import write_text
     from study.sweep import SweepError
 

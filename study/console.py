@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from rich.console import Console
@@ -12,11 +13,14 @@ from rich.text import Text
 
 from study.text import one_line, visible, without_secrets
 
+PIPED = 80  # columns
 PIPE_CLOSED = 128 + 13  # as a shell reports a program that SIGPIPE ended
 
 
 class CleanConsole(Console):
     """Every string, of a table too, becomes visible text on its one line; square brackets and colons stay what they are."""
+
+    verbose = False  # whether notes on method are printed too
 
     def __init__(self, **options: Any) -> None:
         super().__init__(markup=False, emoji=False, **options)
@@ -31,12 +35,28 @@ class CleanConsole(Console):
         raise SystemExit(PIPE_CLOSED)
 
 
-def make_console() -> CleanConsole:
-    """Tables need room: outside a terminal they are not wrapped to 80 columns."""
-    from study.tables import WIDTH
+def make_console(quiet: bool = False, verbose: bool = False) -> CleanConsole:
+    """As wide as the terminal; what goes elsewhere is as wide as one of old, or as COLUMNS asks for.
 
+    Args:
+        quiet: nothing is printed but inside `always`.
+        verbose: those who print may say more, such as notes on method.
+    """
     console = CleanConsole()
-    return console if console.is_terminal else CleanConsole(width=WIDTH)
+    asked = os.environ.get("COLUMNS", "").isdigit()
+    console = console if console.is_terminal or asked else CleanConsole(width=PIPED)
+    console.quiet, console.verbose = quiet, verbose
+    return console
+
+
+@contextmanager
+def always(console: Console) -> Iterator[None]:
+    """What is printed inside is printed by a quiet console too: the answer, and what went wrong."""
+    quiet, console.quiet = console.quiet, False
+    try:
+        yield
+    finally:
+        console.quiet = quiet
 
 
 def any_encoding() -> None:

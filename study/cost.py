@@ -1,6 +1,6 @@
 """What training costs: a model of the time of a gradient step, relative to the source study's network.
 
-`python -m study bench scale` measures the points, fits the model and prints how far it is off. Only ratios are kept here,
+`study bench scale` measures the points, fits the model and prints how far it is off. Only ratios are kept here,
 because they travel between machines better than times: `run` times the source study's network on the machine at hand and
 scales from there.
 """

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pntk.curriculum import Curriculum, Phase
 from pntk.tasks import Environment
-from study.sweep import Settings, Sweep, SweepError
+from study.sweep import RESPONSES, Settings, Sweep, SweepError
 
 LARGEST_PATTERN_SET = 2_000_000
 
@@ -46,6 +46,8 @@ def curriculum_of(sweep: Sweep, name: str, settings: Settings, environment: Envi
             raise SweepError(
                 f"{where}.batch_size = {phase.batch_size}: must be at most train_patterns ({settings.train_patterns})"
             )
+        if phase.batch_size is not None and any(name in RESPONSES for name in settings.predictors):
+            raise SweepError(f"{where}.batch_size = {phase.batch_size}: predictor linear_response takes the full batch only")
         rate = phase.learning_rate or settings.learning_rate
         phases.append(Phase(phase.name, counts, phase.steps, rate, phase.batch_size))
     return Curriculum(tuple(phases), spec.cycles)

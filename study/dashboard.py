@@ -14,13 +14,13 @@ import json
 import shlex
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
-
-from study.console import complain
 from study.outward import check_no_settings, mode_of_environment, named
 from study.storage import local_folder, location, spelled, write_text
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 FAILED = 1
 SPEC, PUBLISHED = "workspace.json", "dashboard.json"
@@ -47,6 +47,9 @@ def command(options: argparse.Namespace, console: Console) -> int:
         SweepError: wandb-workspaces is not installed, or the folder is no study's or has no runs.
         RowsError: no usable rows.
     """
+    from study.meant import check_folder
+
+    check_folder(options.out)
     from study.extension import group_of
     from study.folder import stored_sweep  # late: pandas and torch take seconds that --help need not spend
     from study.rows import read_rows
@@ -65,7 +68,7 @@ def command(options: argparse.Namespace, console: Console) -> int:
     leading, analysis = logged_analysis(home)
     keys = shown(read_rows(options.out), sweep, leading, analysis)
     if not analysis:
-        console.print(f"No analysis has been logged, so no verdicts are shown: python -m study analyse {options.out}")
+        console.print(f"No analysis has been logged, so no verdicts are shown: study analyse {options.out}")
     entity, project = named(options, sweep.wandb.project)
     if options.publish:
         if (mode := mode_of_environment()) != "online":
@@ -87,7 +90,7 @@ def _print_commands(options: argparse.Namespace, home: Path, console: Console) -
     homes = [home, *(part for part in [local_folder(options.out / LINEAR) / "wandb"] if part.exists())]  # of what ran along
     sync = ["wandb sync", *elsewhere, *(f"{shlex.quote(str(one))}/offline-run-*" for one in homes)]
     where = str(options.out) if isinstance(options.out, Path) else spelled(options.out)
-    publish = ["python -m study dashboard", shlex.quote(where), "--publish", *elsewhere]
+    publish = ["study dashboard", shlex.quote(where), "--publish", *elsewhere]
     if not options.entity:
         publish.append("--entity ENTITY")
     lines = [f"Workspace: {home / SPEC}", f"Upload the runs: {' '.join(sync)}", f"Publish the workspace: {' '.join(publish)}"]
@@ -97,6 +100,8 @@ def _print_commands(options: argparse.Namespace, home: Path, console: Console) -
 
 def _publish(make: Any, entity: str, home: Path, console: Console) -> int:
     """Save the workspace in W&B and remember where it is."""
+    from study.console import complain
+
     try:
         workspace, created = _save(make, entity, home)
     except Exception as error:  # no login, no network, no such project, no permission

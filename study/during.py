@@ -26,7 +26,7 @@ KERNEL_MEASURES = ("cka", "cosine", "velocity", "alignment", "effective_rank")
 # What a record of one network of the paper costs in gradient steps: its kernel and each estimator's silhouette.
 STEPS_PER_RECORD = 300
 STEPS_PER_SILHOUETTE = 130
-STEPS_PER_EIG = 1900
+STEPS_PER_EIG = 120
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -54,7 +55,8 @@ def export(plan: Plan, out: Location, cell_name: str, seed: int, data_seed: int 
     check_file(to, "--to", b"PK")
     check_alone(Block(cell, (draw,)))
     with threads(1):  # as in the study, so that losses agree to the last bit
-        result = run_block(Block(cell, (draw,)))
+        bare = cell.settings.model_copy(update={"predictors": ()})  # nothing that is exported needs them
+        result = run_block(Block(replace(cell, settings=bare), (draw,)))
     arrays = arrays_of(result)
     sink = io.BytesIO()
     np.savez_compressed(sink, **arrays)  # type: ignore[arg-type]

@@ -74,7 +74,7 @@ def last_resort(error: BaseException, doing: Sequence[str], debug: bool) -> str:
         where = "the traceback is above"
     else:
         where = _kept(text)
-    return one_line(without_secrets(f"{what or 'python -m study'}: {reason(error)}; {where}"))
+    return one_line(without_secrets(f"{what or 'study'}: {reason(error)}; {where}"))
 
 
 def reason(error: BaseException) -> str:

@@ -8,25 +8,26 @@ A study trains pairs of networks, measures the t = 0 eNTK of each, and correlate
 
 EXAMPLES = """\
 examples:
-  python -m study run sweeps/quick.yaml                     a look at everything, under a minute
-  python -m study run sweeps/paper.yaml                     the source study: 62 networks, and linear ones
-  python -m study run sweeps/linear.yaml                    the linear validation, with its figures
-  python -m study run sweeps/paper.yaml --set seeds=40 --out results/paper40
-  python -m study analyse results/paper                     all tables again, from the rows
-  python -m study scan sweeps/scan_quick.yaml               search for good settings, confirm them on other seeds
-  python -m study report results/paper                      report.html and every figure of the paper
-  python -m study export results/paper --cell large --seed 3 --to large-3.npz
-  python -m study attribute results/paper --cell standard_lr large_lr --seed 3 --to attribution-3
-  python -m study dashboard results/paper                   a W&B workspace to look at it in; --publish puts it there
-  python -m study chaos --kills 30                          kill a study at random, resume, compare: nothing lost
-  python -m study bench train                               ours against nn.Module and torch.func.vmap
+  study list                                                the sweeps that there are
+  study run quick                                           a look at everything, under a minute
+  study run paper                                           the source study: 62 networks, and linear ones
+  study run linear                                          the linear validation, with its figures
+  study run paper --set seeds=40 --out results/paper40
+  study analyse results/paper                               all tables again, from the rows
+  study scan scan_quick                                     search for good settings, confirm them on other seeds
+  study report results/paper                                report.html and every figure of the paper
+  study export results/paper --cell large --seed 3 --to large-3.npz
+  study attribute results/paper --cell standard_lr large_lr --seed 3 --to attribution-3
+  study dashboard results/paper                             a W&B workspace to look at it in; --publish puts it there
+  study chaos --kills 30                                    kill a study at random, resume, compare: nothing lost
+  study bench train                                         ours against nn.Module and torch.func.vmap
 
 exit status: 0 done; 1 failed, stopped by Ctrl-C, or not all is done; 2 refused before any work, with one line that says why;
 141 nobody read the output any more (| head); 143 or 129 ended by SIGTERM or SIGHUP.
 Whatever goes wrong is one line; where that is not enough, it names a file with the traceback, which --debug prints."""
 
 RUN = """\
-Train and measure every network of a sweep under Ray Tune, many seeds per trial, then print the tables.
+Train and measure every network of a sweep under Ray Tune, many seeds per trial, then print the answer.
 Ctrl-C, SIGTERM or SIGHUP (exit status 1, 143, 129) stop it; the same command goes on where it stopped. Finished networks
 are never computed again. DIR must be new, empty, or this study's; what else is in a folder is never touched.
 Where a sweep has linear networks run along (`linear: linear.yaml`), they come first and go to DIR/linear.
@@ -34,10 +35,14 @@ A folder belongs to one configuration, however it is spelled: another one is ref
 More seeds (--set seeds=20) train those that are new, and the analysis says so; fewer are a view of the folder."""
 
 ANALYSE = """\
-Rebuild analysis.json, analysis.csv and the printed tables from DIR/rows/**/*.parquet. Works on any folder with
+Rebuild analysis.json, analysis.csv, analysis.md and the printed answer from DIR/rows/**/*.parquet. Works on any folder with
 such rows: they need cell, seed, silhouette_<estimator> and loss_<phase>_test or loss_<phase>_unseen. Where they have
 predictor_<phase>_<name>, every predictor is ranked against a little training (ranking.csv). Of linear networks that ran
-along, DIR/linear is analysed too."""
+along, DIR/linear is analysed too. What is compared in rows made elsewhere, and what is expected, --contrasts FILE says:
+
+contrasts:
+  size: {first: small, second: large, expect: {silhouette: higher, final: lower}}
+primary: {contrast: size, phase: final}"""
 
 REPORT = """\
 Write DIR/report.html (one file, no network, for desktop, phone and print) and DIR/figures/*.svg, *.png: everything that
@@ -82,6 +87,7 @@ scale       a step as hidden units, patterns and blocks grow, a model of its cos
 fused       a gradient step by torch operations, torch.compile and numba: would a fused kernel pay?
 scan        does a guided scan find the front of a grid with half of its cells? (4 minutes of CPU)
 predictors  cost of every predictor at t = 0 in gradient steps, and the regressions against a dense solution
+response    linear response: a reference and its answers for 200 seeds, against training them
 sweep       what a study of 64 cells costs beyond its training; 10 to 10,000 simulated trials, memory of every process;
             what a million networks would take and which limit comes first (25 minutes)
 path        path-integrated eNTK: completeness and cost of each rule, and what thinning costs (6 minutes of CPU)

@@ -26,14 +26,18 @@ from study import linear_trial, signals, trial
 from study.checkpoint import Checkpoint, key_of, place_of
 from study.extension import group_of
 from study.failure import UserError
+from study.first_look import Looks
 from study.kept import write_kept
 from study.lock import holds
 from study.machine import cores, memory
 from study.memory import SHARE, check_block, machine_memory
 from study.packed import PackedBlocks, pack
 from study.plan import Block, Cell, Draw, LinearCell, Plan
+from study.preparing import prepare
 from study.progress import LiveProgress
 from study.ray_token import private_token
+from study.reference_files import References
+from study.references import wanted_by
 from study.rows import finished, write_rows
 from study.storage import Location, local_folder, location, spelled
 from study.sweep import Compute, Tracking
@@ -49,7 +53,7 @@ OBJECT_STORE_SHARE, SMALLEST_OBJECT_STORE, LARGEST_OBJECT_STORE = 0.1, 100e6, 2e
 TRIES = 4  # of a trial whose worker or node died; a cell that kills its worker every time is given up and reported
 
 # Tune pickles its callbacks, so the progress that they feed stays behind in this process.
-_LIVE: dict[str, LiveProgress] = {}
+_LIVE: dict[str, Any] = {}
 
 
 class _Feed(tune.Callback):
@@ -57,6 +61,8 @@ class _Feed(tune.Callback):
 
     def on_trial_result(self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info: Any) -> None:
         _LIVE["progress"].update(trial.trial_id, result["work"], result["finished"])
+        if result["finished"] and "looks" in _LIVE:
+            _LIVE["looks"].finished(_LIVE["blocks"][trial.config["block"]])
 
 
 def in_a_line(error: Exception) -> str:
@@ -94,7 +100,7 @@ def finish(
         if isinstance(block.cell, Cell):
             where, key = place_of(folder, block), key_of(block, device_name(device), provenance)
             checkpoint = Checkpoint(where, key, config["checkpoint_seconds"]).read(block.cell.settings.bias)
-            result = trial.run_block(block, device, tell, checkpoint)
+            result = trial.run_block(block, device, tell, checkpoint, References(folder, device))
         else:
             result = kind.run_block(block, device, tell)
         rows = kind.rows_of(result, sweep, provenance)
@@ -161,10 +167,12 @@ def launch(
     console: Console,
     address: str | None = None,
     driver: str = "",
+    more: bool = False,
 ) -> Outcome:
     """Run every block of the plan that has no rows yet.
 
     Args:
+        more: whether another launch follows at once: a Ray of our own is then left to it, unless this one did not end well.
         driver: who holds the folder's lock; trials of one that no longer does write nothing; empty for no lock.
         address: of a running Ray cluster; None starts a Ray of our own on this machine and never joins another.
     """
@@ -173,17 +181,21 @@ def launch(
     if not blocks:
         return Outcome({}, None, False)
     quiet()
-    owned = not ray.is_initialized()
+    kept = False
+    owned = "ours" in _LIVE or not ray.is_initialized()
     work = sum(work_of(b.cell) * len(b.draws) for b in blocks)
     progress = LiveProgress(console, work, sum(len(b.draws) for b in blocks))
-    _LIVE["progress"] = progress
+    _LIVE.update(progress=progress, looks=Looks(plan, out, console, done), blocks=blocks)
     try:
-        if owned:
+        if not ray.is_initialized():
             try:
                 start_ray(address)
+                _LIVE["ours"] = True
             except RayError as error:
                 return Outcome({"Ray": str(error).removeprefix("Ray ")}, None, False)
         compute = plan.sweep.compute
+        if failed := prepare(wanted_by(blocks), out, compute, console):
+            return Outcome(failed, None, False)
         if address and (waits := awaited(compute, ray.nodes())):
             console.print(waits, highlight=False, markup=False, soft_wrap=True)
         trainable = tune.with_parameters(
@@ -215,15 +227,31 @@ def launch(
         )
         with nullcontext() if address or not owned else watched(lambda why: _last_words(console, progress, why)):
             grid = tuner.fit()
+        kept = more and not signals.received()
     except KeyboardInterrupt:
         return Outcome({}, None, True)
     finally:
         progress.close()
-        if owned:
-            ray.shutdown()
+        if owned and not kept:
+            end_ray()
     if signals.received():  # a batch system signals every process of a job: workers that ended have not failed
         return Outcome({}, None, True)
     return _outcome(grid, blocks, finished(out))
+
+
+def end_ray() -> None:
+    """End the Ray that a launch has started; nothing where there is none."""
+    if _LIVE.pop("ours", False):
+        shut_down()
+
+
+def shut_down() -> None:
+    """Leave Ray, and end its processes if they are ours: at once, since they do not hear SIGTERM (`kept_from_children`)."""
+    node = ray._private.worker._global_node
+    if node is not None:
+        kill = node.kill_all_processes
+        node.kill_all_processes = lambda **how: kill(**how | {"allow_graceful": False})
+    ray.shutdown()
 
 
 def awaited(compute: Compute, nodes: Sequence[Mapping[str, Any]]) -> str:
@@ -259,7 +287,8 @@ def start_ray(address: str | None) -> None:
     if address is None:
         private_token()
     try:
-        ray.init(address=address or "local", log_to_driver=False, logging_level="ERROR", **_local_options(address))
+        with nullcontext() if address else signals.kept_from_children():
+            ray.init(address=address or "local", log_to_driver=False, logging_level="ERROR", **_local_options(address))
     except SystemExit:  # Ray's own handler of SIGTERM, which it installs on the way
         signals.note(signal.SIGTERM)
         raise KeyboardInterrupt from None

@@ -9,8 +9,8 @@ from typing import Any
 
 import pandas as pd
 from matplotlib.figure import Figure
-from rich.console import Console
 
+from study.answer import NOWHERE
 from study.clean import csv_frame, file_name, markdown_text
 from study.figures.figure_2 import tiers
 from study.figures.figure_3 import entk_projections
@@ -26,8 +26,8 @@ from study.figures.style import save, use_our_style
 from study.interim import interim_note
 from study.linear_analysis import analyse_linear
 from study.linear_sheets import linear_sheets
-from study.output import ANALYSIS
-from study.sheets import markdown, print_sheet
+from study.output import ANALYSIS, answer_paragraphs
+from study.sheets import markdown
 from study.storage import write_text
 from study.written import begin
 
@@ -46,31 +46,25 @@ FIGURES: dict[str, Callable[[pd.DataFrame, int], Figure]] = {
 }
 
 
-def report_linear(frame: pd.DataFrame, out: Path, console: Console, said: Mapping[str, Any]) -> list[Path]:
-    """Analyse, print, and write analysis.json, .csv, .md and figures/*.
+def report_linear(frame: pd.DataFrame, out: Path, said: Mapping[str, Any]) -> tuple[dict[str, Any], list[Path]]:
+    """Analyse and write analysis.json, .csv, .md and figures/*.
 
     Args:
         said: of the folder (`study.extension.remarks`), and `interim` (`study.interim`).
 
     Returns:
-        the files written.
+        the analysis, and the files written.
     """
     analysis = analyse_linear(frame) | dict(said)
-    tables = list(linear_sheets(analysis))
-    for table in tables:
-        print_sheet(console, table)
-    note = interim_note(analysis)
-    if said.get("interim"):
-        console.print(note, highlight=False, markup=False, style="bold")
-    for line in said["remarks"]:
-        console.print(line, highlight=False, markup=False)
+    sheets = list(linear_sheets(analysis))
     drawn = [f"{file_name(cell['cell'])}_{name}" for cell in analysis["cells"] if cell["seed"] is not None for name in FIGURES]
     begin(out, [*ANALYSIS, *(f"figures/{name}.{kind}" for name in drawn for kind in ("svg", "png"))])
     as_json, as_csv, as_markdown = (out / f"analysis.{kind}" for kind in ("json", "csv", "md"))
     write_text(as_json, json.dumps(analysis, indent=1, allow_nan=False) + "\n")
     write_text(as_csv, csv_frame(pd.DataFrame(analysis["results"])).to_csv(index=False))
-    said_first = map(markdown_text, filter(None, [note, *said["remarks"]]))
-    write_text(as_markdown, "\n".join([*said_first, *map(markdown, tables)]))
+    said_first = [*answer_paragraphs(analysis, NOWHERE), *map(markdown_text, filter(None, [interim_note(analysis)]))]
+    said_first += map(markdown_text, said["remarks"])
+    write_text(as_markdown, "\n\n".join([*said_first, *map(markdown, sheets)]))
     files = [as_json, as_csv, as_markdown]
     use_our_style()
     for cell in analysis["cells"]:
@@ -79,4 +73,4 @@ def report_linear(frame: pd.DataFrame, out: Path, console: Console, said: Mappin
         rows = kept_rows(frame, cell["cell"])
         for name, draw in FIGURES.items():
             files += save(draw(rows, cell["seed"]), out / "figures", f"{file_name(cell['cell'])}_{name}")
-    return files
+    return analysis, files

@@ -13,9 +13,10 @@ from pntk.predictors.spectrum import MOST_PATTERNS
 from study.linear_trial import recorded
 from study.machine import memory
 from study.plan import Block, Cell, LinearCell, Plan
-from study.sweep import SweepError
+from study.sweep import RESPONSES, SweepError
 
 WORKER = 600e6  # a Ray worker with torch, scikit-learn and wandb imported
+REFERENCE_STEPS = 10  # times as many steps as its phase a reference may take, see `study.references.rates_of`
 SHARE = 0.9  # of the machine's memory that trials may take together
 
 
@@ -41,7 +42,15 @@ def _multitask(cell: Cell, block: int) -> dict[str, float]:
     if settings.predictors:  # kernels of distinct patterns with their factors, the population of the learning curve, Jacobians
         case = 8.0 * outputs * (8 * train**2 + 4 * min(max(unseen), MOST_PATTERNS) ** 2)
         unseen_case = 8.0 * max(unseen) * (3 * width + 5 * hidden) + 8 * block * sum(unseen) * len(settings.predictors)
+    wide, bins = settings.reference_units, min(settings.reference_bins, max(phase.steps for phase in phases))
+    asked, steps = any(name in RESPONSES for name in settings.predictors), max(phase.steps for phase in phases)
+    turns = len(cell.curriculum.turns)
+    # A reference in training: states kept and computed again, activities of a step backwards; and 16 that are kept in memory.
+    states = 2 * (1 + turns) * (steps * REFERENCE_STEPS) ** 0.5 * wide * width + 8 * most * wide + 8 * max(unseen) * wide
+    gathered = 16 * 3 * bins * train * outputs * turns * (turns + 1) / 2
     return {
+        "reference_units": asked * item * states,
+        "reference_bins": asked * item * gathered,
         "hidden_units": (16 + item * (3 + len(phases))) * block * hidden * width + 5 * item * most * hidden,
         # A kernel of distinct patterns, its terms, and its repetition over all of them; k-means and its distances.
         "train_patterns": 5 * 8.0 * outputs * train * most + 3 * 8 * most**2 + 8 * most * outputs * hidden + eig + case,
@@ -59,7 +68,7 @@ def _linear(block: Block[LinearCell]) -> dict[str, float]:
     s, networks, steps = block.cell.settings, len(block.draws), len(recorded(block.cell.settings))
     weights = s.inputs * s.hidden + s.hidden * s.outputs + 4 * s.inputs * s.outputs
     return {
-        "inputs": 8.0 * networks * (s.inputs**4 + 2 * steps * s.outputs * s.inputs**3),  # `per_example_grams`
+        "inputs": 8.0 * networks * (s.inputs**4 + 4 * steps * s.outputs * s.inputs**3),  # `per_example_grams`
         "examples": 8.0 * networks * s.examples * (s.inputs**2 + 4 * s.inputs + s.outputs),
         "record_every": 8.0 * networks * steps * (4 * weights + 40 * max(s.inputs, s.outputs) * s.inputs),
     }

@@ -6,9 +6,10 @@ import argparse
 import json
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
+if TYPE_CHECKING:
+    from rich.console import Console
 
 RATES = (0.03, 0.015, 0.0075, 0.00375)  # the source study's and its halves
 GRID = 1000  # inputs on [-1, 1], as in the authors' script
@@ -24,7 +25,7 @@ figure_1.png, one_step.json (all numbers) and curves.csv (a row per input)."""
 
 
 def add_command(commands: Any) -> None:
-    """Register the command's options with the parser of `python -m study`."""
+    """Register the command's options with the parser of `study`."""
     parser = commands.add_parser(
         "one-step",
         formatter_class=argparse.RawDescriptionHelpFormatter,

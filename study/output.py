@@ -1,17 +1,22 @@
-"""An analysis as files (JSON, CSV, Markdown) and on the terminal."""
+"""An analysis as files (JSON, CSV, Markdown) and on the terminal, the answer before the tables."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 from rich.console import Console
 
+from study.answer import NOWHERE, NextSteps, answer, findings
+from study.by_data_sheets import data_set_notes, data_set_sheets
 from study.clean import csv_frame, markdown_text
+from study.compact import compact_sheet
+from study.console import CleanConsole, always
 from study.interim import interim_note
+from study.linear_sheets import linear_sheets
 from study.map_sheets import map_notes, map_sheets
 from study.over_time_sheets import over_time_notes, over_time_sheets
 from study.ranking_sheets import ranking_frame, ranking_notes, ranking_sheets
@@ -22,24 +27,63 @@ from study.written import begin
 
 ANALYSIS = ("analysis.json", "analysis.csv", "analysis.md")
 SOMETIMES = ("maps.csv", "ranking.csv")  # obsolete with rows that have no maps or predictors any more
+MOST_CAUTIONS = 5
 
 
-def print_analysis(console: Console, analysis: dict[str, Any]) -> None:
-    """The tables of the test losses, the verdicts, and what they show."""
-    if note := interim_note(analysis):
-        console.print(note, highlight=False, markup=False, style="bold")
+def print_tables(console: Console, analysis: dict[str, Any]) -> None:
+    """Every table that a first reading may want, the rules behind them, and what they show; of linear networks all."""
+    if analysis.get("network") == "linear":
+        for sheet in linear_sheets(analysis):
+            print_sheet(console, sheet)
+        return
     print_sheet(console, cell_sheet(analysis))
     outcome = next(iter(analysis["outcomes"]), "test")
     for sheet in (*reversed(list(sheets(analysis, outcome, everything=False))), *_general(analysis)):
         print_sheet(console, sheet)
     for sheet in (*map_sheets(analysis), *over_time_sheets(analysis, everything=False)):
         print_sheet(console, sheet)
-    for sheet in ranking_sheets(analysis, everything=False):
+    for sheet in (*data_set_sheets(analysis, everything=False), *ranking_sheets(analysis, everything=False)):
         print_sheet(console, sheet)
-    lines = *rules(analysis), *notes(analysis), *map_notes(analysis), *over_time_notes(analysis), *ranking_notes(analysis)
-    for line in lines:
-        console.print(line, highlight=False, markup=False)
+    _print_method(console, analysis)
     console.print(sentence(analysis), highlight=False, markup=False, style="bold")
+
+
+def print_cautions(console: Console, analysis: Mapping[str, Any]) -> None:
+    """What a reader of the answer alone must not miss: networks that are missing or left out, seeds that were added."""
+    with always(console):
+        _print_cautions(console, analysis)
+
+
+def _print_cautions(console: Console, analysis: Mapping[str, Any]) -> None:
+    if note := interim_note(analysis):
+        console.print(note, highlight=False, markup=False, style="bold")
+    lines = [*analysis.get("remarks", ()), *(f"Warning: {warning}" for warning in analysis.get("warnings", ()))]
+    for line in lines[:MOST_CAUTIONS]:
+        console.print(line, highlight=False, markup=False)
+    if len(lines) > MOST_CAUTIONS:
+        console.print(f"... and {len(lines) - MOST_CAUTIONS} more warnings, in analysis.md", highlight=False)
+
+
+def print_answer(console: Console, analysis: Mapping[str, Any], steps: NextSteps, compact: bool) -> None:
+    """The answer, and where it is not `--tables` that were asked for, all verdicts in a few rows; with `-v` notes on method."""
+    console.print()
+    with always(console):
+        for line in answer(analysis, steps):
+            console.print(line, highlight=False, markup=False, soft_wrap=True)
+    if compact and analysis.get("network") != "linear" and (sheet := compact_sheet(analysis)) is not None:
+        console.print()
+        print_sheet(console, sheet)
+        if isinstance(console, CleanConsole) and console.verbose:  # with --tables they are there already
+            console.print()
+            _print_method(console, analysis)
+
+
+def _print_method(console: Console, analysis: Mapping[str, Any]) -> None:
+    """The rules behind the numbers, and what the data say of them."""
+    analysis = dict(analysis)
+    lines = *rules(analysis), *notes(analysis), *map_notes(analysis), *over_time_notes(analysis), *ranking_notes(analysis)
+    for line in (*lines, *data_set_notes(analysis)):
+        console.print(line, highlight=False, markup=False)
 
 
 def _general(analysis: dict[str, Any]) -> Iterator[Sheet]:
@@ -48,9 +92,14 @@ def _general(analysis: dict[str, Any]) -> Iterator[Sheet]:
             yield sheet
 
 
-def write_analysis(out: Path, analysis: dict[str, Any]) -> list[Path]:
-    """`analysis.json`, its results as a flat `analysis.csv`, every table of both outcomes as `analysis.md`; and flat
-    `maps.csv` and `ranking.csv` where the study has maps and predictors.
+def answer_paragraphs(analysis: Mapping[str, Any], steps: NextSteps) -> list[str]:
+    """What is found, as Markdown."""
+    return [markdown_text(f"{one.text} {one.command}".strip()) for one in findings(analysis, steps)]
+
+
+def write_analysis(out: Path, analysis: dict[str, Any], steps: NextSteps = NOWHERE) -> list[Path]:
+    """`analysis.json`, its results as a flat `analysis.csv`, the answer and every table of both outcomes as `analysis.md`; and
+    flat `maps.csv` and `ranking.csv` where the study has maps and predictors.
 
     Raises:
         SweepError: one of them would be written over a file that is not ours.
@@ -63,12 +112,14 @@ def write_analysis(out: Path, analysis: dict[str, Any]) -> list[Path]:
     as_json, as_csv, as_markdown = (out / f"analysis.{kind}" for kind in ("json", "csv", "md"))
     write_text(as_json, json.dumps(analysis, indent=1, allow_nan=False) + "\n")
     write_text(as_csv, csv_frame(pd.DataFrame(analysis["results"] or analysis["within"])).to_csv(index=False))
-    parts = [markdown_text(sentence(analysis)), *(markdown(sheet) for sheet in _general(analysis))]
+    parts = [*answer_paragraphs(analysis, steps), markdown_text(sentence(analysis))]
+    parts += [markdown(sheet) for sheet in _general(analysis)]
     parts += [*map(markdown_text, (*rules(analysis), *notes(analysis))), markdown(cell_sheet(analysis))]
     for outcome in analysis["outcomes"]:
         parts += [markdown(sheet) for sheet in sheets(analysis, outcome, everything=True)]
     parts += [*map(markdown, map_sheets(analysis)), *map(markdown_text, map_notes(analysis))]
     parts += [*map(markdown, over_time_sheets(analysis, everything=True)), *map(markdown_text, over_time_notes(analysis))]
+    parts += [*map(markdown, data_set_sheets(analysis, everything=True)), *map(markdown_text, data_set_notes(analysis))]
     parts += [*map(markdown, ranking_sheets(analysis, everything=True)), *map(markdown_text, ranking_notes(analysis))]
     write_text(as_markdown, "\n\n".join(parts))
     files = [as_json, as_csv, as_markdown]

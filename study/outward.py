@@ -13,11 +13,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
-
 from study.storage import Location, local_folder
 
-if TYPE_CHECKING:  # late: pydantic and torch take seconds that --help need not spend
+if TYPE_CHECKING:  # late: they take long, and --help need not wait for them
+    from rich.console import Console
+
     from study.sweep import Tracking
 
 MODES = ("offline", "online", "disabled")

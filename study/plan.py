@@ -10,17 +10,20 @@ from typing_extensions import TypeVar
 
 from pntk.curriculum import Curriculum
 from pntk.tasks import Environment
-from study.contrasts import Contrast, check_primary, contrasts_of
+from study.contrasts import Contrast, contrasts_of
 from study.curricula import curriculum_of, expected_distinct
 from study.grid import grid_cells, grids_of, some, validated
 from study.linear_settings import LinearCellSpec, LinearSettings
+from study.meant import did_you_mean
 from study.storage import Location
-from study.sweep import CellSpec, SeedRange, Settings, Sweep, SweepError, seed_list
+from study.sweep import RESPONSES, CellSpec, SeedRange, Settings, Sweep, SweepError, seed_list
 
 LARGEST_KEPT_SET = 20_000
 MOST_CELLS = 10_000
+MOST_REFERENCE_DATA = 20  # data sets of a cell that references are trained for
 MOST_NETWORKS = 5_000_000
 LONGEST_NAME = 200  # of a cell: it names a folder
+FIRST_PAIRS = 6  # trained before all others
 ROWS = ".parquet"  # the ending of files with rows
 
 
@@ -96,20 +99,32 @@ class Plan:
         return sum(len(cell.draws) * cell.steps for cell in self.cells)
 
     def blocks(self, done: Collection[tuple[str, Draw]] = ()) -> list[Block[Any]]:
-        """What is left to do, in blocks, the longest first so that workers finish together."""
+        """What is left to do, in blocks: those of the first pairs, then the longest first so that workers finish together."""
         size, finished = self.sweep.compute.block, set(done)
         blocks: list[Block[Any]] = []
         for cell in self.cells:
             left = [draw for draw in cell.draws if (cell.name, draw) not in finished]
             blocks += [Block(cell, tuple(left[i : i + size])) for i in range(0, len(left), size)]
-        return sorted(blocks, key=lambda block: -len(block.draws) * block.cell.steps)
+        blocks.sort(key=lambda block: -len(block.draws) * block.cell.steps)
+        first = self._first_pairs()
+        return sorted(blocks, key=lambda block: not any((block.cell.name, draw) in first for draw in block.draws))
+
+    def _first_pairs(self) -> set[tuple[str, Draw]]:
+        """Networks of the first pairs of what is asked first, for a first look: the primary contrast, or the first one."""
+        primary = self.sweep.primary.contrast if self.sweep.primary else ""
+        asked = sorted(self.contrasts, key=lambda contrast: contrast.name != primary)
+        if not asked:
+            return set()
+        cells = {name for pair in asked[0].pairs[:1] for name in pair}
+        return {(cell.name, draw) for cell in self.cells if cell.name in cells for draw in cell.draws[:FIRST_PAIRS]}
 
     def cell(self, name: str) -> Cell:
         """Raises SweepError where no cell of multitask networks has this name."""
         for cell in self.cells:
             if cell.name == name and isinstance(cell, Cell):
                 return cell
-        raise SweepError(f"cell = {name!r}: unknown; allowed: {some([cell.name for cell in self.cells])}")
+        names = [cell.name for cell in self.cells]
+        raise SweepError(f"cell = {name!r}: unknown{did_you_mean(name, names)}; allowed: {some(names)}")
 
 
 def make_plan(sweep: Sweep) -> Plan:
@@ -119,7 +134,7 @@ def make_plan(sweep: Sweep) -> Plan:
         SweepError: the first impossible design, in one line.
     """
     if sweep.scan is not None:
-        raise SweepError(f"{sweep.name}: has a section scan, so its cells are not known before: use `python -m study scan`")
+        raise SweepError(f"{sweep.name}: has a section scan, so its cells are not known before: use `study scan`")
     linear = sweep.network == "linear"
     _check_network(sweep)
     if linear:
@@ -145,9 +160,7 @@ def make_plan(sweep: Sweep) -> Plan:
     if linear:
         return Plan(sweep, _few_enough(_linear_cell(sweep, name, overrides) for name, overrides in named.items()), ())
     cells = _few_enough(cell_of(sweep, name, overrides) for name, overrides in named.items())
-    by_name = {cell.name: cell for cell in cells}
-    contrasts = contrasts_of(sweep, by_name)
-    check_primary(sweep, by_name, contrasts)
+    contrasts = contrasts_of(sweep, {cell.name: cell for cell in cells})
     return Plan(sweep, cells, contrasts, None if sweep.linear is None else _linear_plan(sweep, sweep.linear))
 
 
@@ -213,7 +226,8 @@ def cell_of(sweep: Sweep, name: str, overrides: dict[str, Any]) -> Cell:
     settings = Settings.model_validate(spec.model_dump(exclude={"seeds", "data", "data_seeds"}))
     environment = Environment(settings.stimulus_pools, settings.response_pools, settings.features)
     if settings.curriculum not in sweep.curricula:
-        raise SweepError(f"{where}.curriculum = {settings.curriculum!r}: allowed: {some(list(sweep.curricula))}")
+        meant = did_you_mean(settings.curriculum, sweep.curricula)
+        raise SweepError(f"{where}.curriculum = {settings.curriculum!r}: allowed: {some(list(sweep.curricula))}{meant}")
     curriculum = curriculum_of(sweep, name, settings, environment)
     if settings.clusters >= min(settings.train_patterns, settings.test_patterns):
         raise SweepError(
@@ -235,7 +249,21 @@ def cell_of(sweep: Sweep, name: str, overrides: dict[str, Any]) -> Cell:
             )
     cell = Cell(name, settings, environment, curriculum, draws_of(sweep, spec.seeds or sweep.seeds, spec.data, spec.data_seeds))
     _check_kept(where, cell)
+    _check_references(where, cell)
     return cell
+
+
+def _check_references(where: str, cell: Cell) -> None:
+    """A reference network belongs to a data set, and must not be trained for every network anew."""
+    settings = cell.settings
+    if settings.reference_data_seed is None and any(name in RESPONSES for name in settings.predictors):
+        sets = len({draw.data_seed for draw in cell.draws})
+        if sets > MOST_REFERENCE_DATA:
+            raise SweepError(
+                f"{where}.predictors = {list(settings.predictors)}: linear_response trains references for each of the "
+                f"cell's {sets} data sets, at most {MOST_REFERENCE_DATA}; use data: fixed or crossed, or name one with "
+                "reference_data_seed"
+            )
 
 
 def _check_kept(where: str, cell: Cell) -> None:

@@ -22,14 +22,14 @@ Array = NDArray[np.float64]
 UNDEFINED = (ArithmeticError, np.linalg.LinAlgError, torch.linalg.LinAlgError)  # type: ignore[attr-defined]
 Errors = dict[tuple[str, str], Array]  # phase and predictor to the error predicted for each unseen pattern
 
-# What a network of the paper costs for each of its phases, in gradient steps; `python -m study bench predictors` measures it.
+# What a network of the paper costs for each of its phases, in gradient steps; `study bench predictors` measures it.
 STEPS_PER_REGRESSION = 600
 STEPS_PER_PREDICTOR = 60
 
 
 def predictor_work(cell: Cell) -> int:
     """Work of one network's predictors, in gradient steps."""
-    names = cell.settings.predictors
+    names = [name for name in cell.settings.predictors if name in PREDICTORS]
     regressions = sum(PREDICTORS[name].errors is not None for name in names)
     patterns = cell.settings.train_patterns / 500
     once = (STEPS_PER_REGRESSION * regressions + STEPS_PER_PREDICTOR * (len(names) - regressions)) * patterns
@@ -37,7 +37,7 @@ def predictor_work(cell: Cell) -> int:
 
 
 def predict(cell: Cell, network: Networks, data: Mapping[str, PhaseData]) -> tuple[dict[str, float], Errors]:
-    """Every predictor of one network with the data of each phase.
+    """Every predictor of one network with the data of each phase, but those that need references (`study.references`).
 
     Args:
         network: a block of one before training, float64.
@@ -51,6 +51,8 @@ def predict(cell: Cell, network: Networks, data: Mapping[str, PhaseData]) -> tup
     for phase, drawn in data.items():
         case = Case(network, cell.environment, drawn.train, drawn.unseen)
         for name in cell.settings.predictors:
+            if name not in PREDICTORS:
+                continue
             predictor, value = PREDICTORS[name], float("nan")
             with contextlib.suppress(*UNDEFINED):
                 if predictor.errors is not None and len(drawn.unseen):
@@ -64,7 +66,7 @@ def predict(cell: Cell, network: Networks, data: Mapping[str, PhaseData]) -> tup
 
 def predicted_errors(cell: Cell, network: Networks, data: Mapping[str, PhaseData]) -> Errors:
     """The second part of `predict` alone."""
-    names = [name for name in cell.settings.predictors if PREDICTORS[name].errors is not None]
+    names = [name for name in cell.settings.predictors if name in PREDICTORS and PREDICTORS[name].errors is not None]
     if not names:
         return {}
     settings = cell.settings.model_copy(update={"predictors": tuple(names)})

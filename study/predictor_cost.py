@@ -22,6 +22,7 @@ from study.columns import columns_by_phase
 from study.comparisons import predictors_of
 from study.memory import check_alone
 from study.plan import Block, Cell, Draw, Plan
+from study.references import asked, ends
 from study.storage import Location, exists, read_bytes, write_bytes
 from study.threads import threads
 from study.trial import phase_data, starts_of
@@ -53,8 +54,9 @@ def costs_of(frame: pd.DataFrame, plan: Plan | None, out: Location) -> dict[str,
     computations, step = computations_of(cells[0], cells[0].draws[0])
     computations = {name: work for name, work in computations.items() if name in wanted}
     kept = _kept(out)
+    counted = {cell.name: response_costs(cell) for cell in cells}  # in gradients, which nobody needs to time
     if kept.keys() >= computations.keys():
-        return {cell: {name: kept[name] for name in computations} for cell in like}
+        return {cell: {name: kept[name] for name in computations} | counted[cell] for cell in like}
     with threads(1):
         found = measured_costs(computations, step)
     if isinstance(out, Path):
@@ -62,7 +64,13 @@ def costs_of(frame: pd.DataFrame, plan: Plan | None, out: Location) -> dict[str,
     write_bytes(out / FILE, (json.dumps(found, indent=1) + "\n").encode())
     if isinstance(out, Path):
         ended(out, [FILE])
-    return dict.fromkeys(like, found)
+    return {cell: found | counted[cell] for cell in like}
+
+
+def response_costs(cell: Cell) -> dict[str, float]:
+    """Column -> gradients of one network that linear response takes, once there are references."""
+    each = 2 * cell.settings.reference_bins * cell.settings.references
+    return {f"predictor_{phase}_{name}": float(each * end) for phase, end in ends(cell).items() for name in asked(cell)}
 
 
 def _like_the_first(frame: pd.DataFrame, cells: Sequence[Cell]) -> list[str]:
@@ -139,5 +147,5 @@ def predictor_computations(cell: Cell, networks: Networks, data: Mapping[str, Ph
     def compute(name: str, drawn: PhaseData) -> Callable[[], Any]:
         return lambda: PREDICTORS[name].function(Case(networks, cell.environment, drawn.train, drawn.unseen))
 
-    names = cell.settings.predictors
+    names = [name for name in cell.settings.predictors if name in PREDICTORS]
     return {f"predictor_{phase}_{name}": compute(name, drawn) for phase, drawn in data.items() for name in names}

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
+from datetime import datetime, timedelta
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
@@ -22,14 +24,38 @@ def duration(seconds: float) -> str:
     return f"{whole / 86400:.1f} days"
 
 
+WINDOW = 180.0  # seconds whose speed the estimate takes
+Samples = Sequence[tuple[float, float]]
+
+
+def seconds_left(samples: Samples, total: float, window: float = WINDOW) -> float | None:
+    """What is left at the speed of the last `window` seconds; None while nobody can tell.
+
+    Args:
+        samples: (time, work done) in order, the last one now.
+    """
+    now, done = samples[-1]
+    then, before = next((sample for sample in samples if sample[0] >= now - window), samples[-1])
+    if now - then <= 1 or done <= before:
+        return None
+    return (total - done) * (now - then) / (done - before)
+
+
+def clock(now: datetime, left: float) -> str:
+    """When it will be done, as a clock shows it; with the date if that is not today."""
+    end = now + timedelta(seconds=left)
+    return end.strftime("%H:%M" if end.date() == now.date() else "%Y-%m-%d %H:%M")
+
+
 class LiveProgress:
-    """Work done by all trials, in gradient steps, with an estimate of what is left from the speed so far."""
+    """Work done by all trials, in gradient steps, with an estimate of what is left from the speed of the last minutes."""
 
     def __init__(self, console: Console, work: int, networks: int) -> None:
         self.console, self.work, self.networks = console, max(work, 1), networks
-        self.done_networks = self._before = 0
+        self.done_networks = 0
         self._of_trial: dict[str, int] = {}
-        self._start = self._last_line = self._first = time.monotonic()
+        self._start = self._last_line = time.monotonic()
+        self._samples: list[tuple[float, float]] = []
         self._bar: Progress | None = None
         if console.is_terminal:
             columns = (SpinnerColumn(), BarColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
@@ -39,19 +65,20 @@ class LiveProgress:
 
     def update(self, trial: str, work: int, networks: int = 0) -> None:
         """A trial has done this much work so far, and finished this many networks just now."""
-        if not self._of_trial:
-            self._first = time.monotonic()  # Ray's start says nothing about the speed of the work
-            self._before = work
         self._of_trial[trial] = max(work, self._of_trial.get(trial, 0))
         self.done_networks += networks
+        now = time.monotonic()
+        if not self._samples or now - self._samples[-1][0] >= 1:  # Ray's start says nothing about the speed of the work
+            self._samples = [sample for sample in self._samples if sample[0] >= now - 2 * WINDOW]
+            self._samples.append((now, float(sum(self._of_trial.values()))))
         self._show(force=False)
 
     def _text(self) -> str:
         done = sum(self._of_trial.values())
-        elapsed, since = time.monotonic() - self._first, done - self._before
-        left = (
-            duration(elapsed * (self.work - done) / since) + " left" if since > 0 and elapsed > 1 else "estimating what is left"
-        )
+        known = seconds_left(self._samples, self.work) if self._samples else None
+        left = "estimating what is left"
+        if known is not None:
+            left = f"{duration(known)} left, done about {clock(datetime.now(), known)}"
         return f"{self.done_networks} of {self.networks} networks, {min(done / self.work, 1):.0%} of the work, {left}"
 
     def _show(self, force: bool) -> None:

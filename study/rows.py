@@ -20,22 +20,16 @@ import pyarrow as pa
 
 from study.columns import CURVE, LOSS, structure_by_phase
 from study.foreign import Refused, memory_for_rows, read_parquet
+from study.meant import did_you_mean
 from study.plan import Block, Draw
+from study.refused import RowsError as RowsError
 from study.schema import Column, columns
 from study.seal import sealed
 from study.storage import Location, StorageError, files, read_bytes, write_bytes
-from study.sweep import plain_line
 from study.twice import listing, once
 from study.unpack import LISTS, SETTINGS, TOO_MANY, UNREADABLE
 
 READERS = 16  # files read at once from object storage, where each costs a round trip
-
-
-class RowsError(ValueError):
-    """Rows that cannot be used; its text is one line for the user."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__(plain_line(text))
 
 
 def file_of(out: Location, block: Block[Any]) -> Location:
@@ -153,6 +147,34 @@ def read_rows(out: Location, columns: Sequence[str] | None = None, cell: str | N
     return frame
 
 
+def rows_of_frame(frame: pd.DataFrame, source: str) -> pd.DataFrame:
+    """Rows that are in memory already, as `read_rows` gives those of a folder; the frame itself is left alone.
+
+    Args:
+        source: what the frame is, for messages.
+
+    Raises:
+        RowsError: as `read_rows`.
+    """
+    frame = frame.reset_index(drop=True).rename(columns=str)
+    frame.attrs = {}
+    if (again := frame.columns[frame.columns.duplicated()]).size:
+        raise RowsError(f"{source}: has the column {again[0]} twice")
+    for name in ("cell", "seed"):
+        if name not in frame:
+            raise RowsError(f"{source}: has no column {name}{did_you_mean(name, frame.columns)}; rows need cell and seed")
+    if not len(frame):
+        raise RowsError(f"{source}: has no rows")
+    frame = _checked(frame.copy(), source)
+    try:
+        frame, notes = once(frame, np.zeros(len(frame), dtype=np.int64), [Path(source)])
+    except Refused as why:
+        raise RowsError(str(why)) from None
+    frame = frame.sort_values(["cell", "seed", "data_seed"], ignore_index=True)
+    frame.attrs["notes"] = tuple(notes)
+    return frame
+
+
 def _without_other_lists(part: Part) -> Part:
     """Lists are what was measured along the way; a setting or a name that is one, of rows made elsewhere, is of no use."""
     lists = [field.name for field in part.table.schema if pa.types.is_list(field.type)]
@@ -160,7 +182,7 @@ def _without_other_lists(part: Part) -> Part:
     return Part(part.where, part.table.drop_columns(others), (*part.unread, *others)) if others else part
 
 
-def _checked(frame: pd.DataFrame, out: Location) -> pd.DataFrame:
+def _checked(frame: pd.DataFrame, out: Location | str) -> pd.DataFrame:
     """Keys and numbers in the types that everything relies on; a network whose loss is infinite has diverged.
 
     Raises:
@@ -196,7 +218,7 @@ def _checked(frame: pd.DataFrame, out: Location) -> pd.DataFrame:
     return frame
 
 
-def _check_phases(frame: pd.DataFrame, out: Location) -> None:
+def _check_phases(frame: pd.DataFrame, out: Location | str) -> None:
     """Raises RowsError: what rows say of their phases is no list of named phases, as figures and costs read it."""
     for text in frame["phases"].dropna().unique() if "phases" in frame else ():
         if not isinstance(text, str):
@@ -210,7 +232,7 @@ def _check_phases(frame: pd.DataFrame, out: Location) -> None:
             raise RowsError(f"{out}: column phases must hold a list of phases with their names, as JSON")
 
 
-def _check_lists(frame: pd.DataFrame, out: Location) -> None:
+def _check_lists(frame: pd.DataFrame, out: Location | str) -> None:
     """Raises RowsError: a curve, or what was measured during training, has not as many values as its steps in some row, or
     steps are not ascending, of which the first counts as the first."""
     parts = [(f"curve_{m[1]}_steps", m[0]) for m in map(CURVE.fullmatch, frame.columns) if m and m[2] != "steps"]
@@ -222,8 +244,10 @@ def _check_lists(frame: pd.DataFrame, out: Location) -> None:
             if (counts[1] >= 0).any() and (counts[0] != counts[1])[counts[1] >= 0].any():
                 raise RowsError(f"{out}: column {column} must have as many values as {steps} in every row")
     for steps in dict.fromkeys(steps for steps, _ in parts if steps in frame):
-        if any(_count(v) > 1 and not (np.diff(np.asarray(v, dtype=np.float64)) > 0).all() for v in frame[steps]):
-            raise RowsError(f"{out}: column {steps} must hold steps in ascending order, each once")
+        # A turn of a loss curve begins at the step at which the turn before ended: another phase lies between the two.
+        least, once = (0, "") if CURVE.fullmatch(steps) else (1, ", each once")
+        if any(_count(v) > 1 and not (np.diff(np.asarray(v, dtype=np.float64)) >= least).all() for v in frame[steps]):
+            raise RowsError(f"{out}: column {steps} must hold steps in ascending order{once}")
 
 
 def _count(value: Any) -> int:

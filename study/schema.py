@@ -62,7 +62,7 @@ def _multitask(cell: Cell) -> list[Column]:
     settings, phases = cell.settings, list(dict.fromkeys(phase.name for phase in cell.curriculum.phases))
     names = [f"silhouette_{name}" for name in settings.estimators]
     names += [f"predictor_{phase}_{name}" for phase in phases for name in settings.predictors]
-    regressions = [name for name in settings.predictors if PREDICTORS[name].errors is not None]
+    regressions = [name for name in settings.predictors if name in PREDICTORS and PREDICTORS[name].errors is not None]
     names += [f"agreement_{phase}_{name}" for phase in phases for name in regressions]
     names += [f"loss_{phase}_{split}" for phase in phases for split in ("train", "test")]
     names += [f"loss_{phase}_unseen" for phase in phases]

@@ -49,6 +49,20 @@ def _end(number: int, frame: FrameType | None) -> Any:
 
 
 @contextmanager
+def kept_from_children() -> Iterator[None]:
+    """Meanwhile start processes that SIGTERM and SIGHUP do not end: a signal to a whole job must not reach them before this
+    process, which cannot live without them, has ended in its own way. It then ends them by SIGKILL. (They inherit the mask.)"""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)  # one that came meanwhile is delivered now
+
+
+@contextmanager
 def at_once(end: Callable[[int], None]) -> Iterator[None]:
     """Meanwhile do not wait until Python's main thread hears of a signal: it may be in a call that others do not let end, and
     processes that this one cannot live without may have been sent the same signal.

@@ -13,6 +13,7 @@ import os
 import random
 import re
 import stat
+import sys
 import tempfile
 import time
 import uuid
@@ -21,11 +22,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import BinaryIO, TypeVar
+from typing import TYPE_CHECKING, BinaryIO, TypeVar
 from urllib.parse import unquote, urlsplit
 
-import pyarrow as pa
-from pyarrow import fs
+if TYPE_CHECKING:  # imported where an object store is met: it takes longer than a mistyped path may
+    from pyarrow import fs
 
 FIRST_SECONDS = 20  # of patience with storage that was never reached: the URI may be wrong
 PATIENCE_SECONDS = 180.0  # with storage that cannot be reached in the middle of a study
@@ -115,12 +116,18 @@ def local_folder(where: Location) -> Path:
 
 @lru_cache(maxsize=64)
 def _opened(uri: str) -> tuple[fs.FileSystem, str]:
+    from pyarrow import fs
+
     return fs.FileSystem.from_uri(uri)
 
 
 def _at(where: Remote) -> tuple[fs.FileSystem, str]:
     system, base = _opened(where.uri)
     return system, "/".join([base.rstrip("/"), *where.parts])
+
+
+def _is_there(system: fs.FileSystem, path: str) -> bool:
+    return bool(system.get_file_info(path).type.name != "NotFound")
 
 
 def _passes(error: Exception) -> bool:
@@ -132,6 +139,12 @@ def _passes(error: Exception) -> bool:
         return error.errno in _PASSING
     text = str(error)
     return not any(word in text for word in _LASTING) and not _LASTING_STATUS.search(text)
+
+
+def _arrow_errors() -> tuple[type[Exception], ...]:
+    """pyarrow's own errors, which nothing raises while it is not imported."""
+    arrow = sys.modules.get("pyarrow")
+    return () if arrow is None else (arrow.ArrowException,)
 
 
 def patiently(work: Callable[[], T], where: Location, seconds: float | None = None) -> T:
@@ -150,7 +163,9 @@ def patiently(work: Callable[[], T], where: Location, seconds: float | None = No
             return work()
         except (FileNotFoundError, StorageError):
             raise
-        except (OSError, pa.ArrowException) as error:
+        except Exception as error:
+            if not isinstance(error, (OSError, *_arrow_errors())):
+                raise
             passes = _passes(error)
             if not passes and isinstance(where, Path):
                 raise
@@ -308,7 +323,7 @@ def exists(where: Location, seconds: float | None = None) -> bool:
 
     def look() -> bool:
         system, path = _at(where)
-        return system.get_file_info(path).type != fs.FileType.NotFound
+        return _is_there(system, path)
 
     return patiently(look, where, seconds)
 
@@ -322,6 +337,8 @@ def files(folder: Location, suffix: str) -> list[Location]:
         return below
 
     def listed() -> list[list[str]]:
+        from pyarrow import fs
+
         system, path = _at(folder)
         found = system.get_file_info(fs.FileSelector(path, allow_not_found=True, recursive=True))
         return sorted(info.path[len(path) + 1 :].split("/") for info in found if info.type == fs.FileType.File)
@@ -339,6 +356,8 @@ def entries(folder: Location) -> list[str]:
         return sorted(os.listdir(folder)) if folder.exists() else []  # noqa: PTH208
 
     def listed() -> list[str]:
+        from pyarrow import fs
+
         system, path = _at(folder)
         found = system.get_file_info(fs.FileSelector(path, allow_not_found=True))
         return sorted(info.base_name for info in found if info.base_name)
@@ -354,7 +373,7 @@ def remove(where: Location) -> None:
 
     def delete() -> None:
         system, path = _at(where)
-        if system.get_file_info(path).type != fs.FileType.NotFound:
+        if _is_there(system, path):
             system.delete_file(path)
 
     patiently(delete, where)

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
-from pntk.predictors.registry import PREDICTORS
-from pntk.structure.silhouette import ESTIMATORS
+from pntk.names import ESTIMATOR_NAMES, PREDICTOR_NAMES
 from study import outward
+from study.meant import did_you_mean
+from study.refused import SweepError as SweepError
+from study.refused import plain_line as plain_line
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.,=+-]*$", max_length=120)]
 # Of a contrast, which along an axis of a grid ends in its place on the others: name[learning_rate=0.01].
@@ -18,20 +21,9 @@ ContrastName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.,=+-]*(\[[
 PhaseName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9]*(_[a-z0-9]+)*$", max_length=40)]
 Positive = Annotated[float, Field(gt=0, le=1e9, allow_inf_nan=False)]
 MOST_SEEDS = 1_000_000
+# Predictors by linear response: driven by the network's own data set, and, as a control, by the next one (`study.references`).
+RESPONSES = ("linear_response", "linear_response_other")
 Frequency = Annotated[float, Field(ge=0, le=1e9, allow_inf_nan=False)]
-
-
-class SweepError(ValueError):
-    """A sweep that cannot be run; its text is one line for the user."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__(plain_line(text))
-
-
-def plain_line(text: str, most: int = 500) -> str:
-    """Text that may quote a foreign file as one line: no line breaks, no control characters, no end in sight cut off."""
-    line = " ".join("".join(c if c.isprintable() else " " for c in text[: 4 * most]).split())
-    return line if len(line) <= most else line[: most - 3] + "..."
 
 
 class Strict(BaseModel):
@@ -89,13 +81,18 @@ class Settings(Strict):
     test_draw: Literal["iid", "disjoint"] = "iid"
     precision: Literal["float32", "float64"] = "float32"
     integrator: Literal["gd", "flow"] = "gd"  # gradient descent, or the gradient flow that small steps approximate
-    estimators: tuple[str, ...] = Field(default=tuple(ESTIMATORS), min_length=1)
+    estimators: tuple[str, ...] = Field(default=ESTIMATOR_NAMES, min_length=1)
     clusters: int = Field(default=12, ge=2, le=100_000)
     kmeans_restarts: int = Field(default=10, ge=1, le=10_000)
     kmeans_random_state: int = Field(default=10, ge=0, lt=2**32 - 1000)
     kmeans_repeats: int = Field(default=0, ge=0, le=1000)  # silhouettes again with other k-means starts: reliability
     data_redraws: int = Field(default=0, ge=0, le=1000)  # silhouettes again on other data, same weights: reliability
-    predictors: tuple[str, ...] = ()  # at t = 0, beside the silhouettes; `all` for every one there is
+    predictors: tuple[str, ...] = ()  # at t = 0, beside the silhouettes; `all` for every one that needs no reference
+    # Of linear_response: wide networks whose training is run backwards, once for a cell and data set (`study.references`).
+    references: int = Field(default=3, ge=1, le=100)  # as many are averaged
+    reference_units: int = Field(default=1000, ge=2, le=100_000)  # of each
+    reference_bins: int = Field(default=8, ge=1, le=10_000)  # that a phase is gathered into: two gradients each for a network
+    reference_data_seed: int | None = Field(default=None, ge=0, lt=2**62)  # of their data; the network's own unless given
     structure_records: int = Field(default=0, ge=0, le=1000)  # log-spaced steps of a phase to measure structure at; 0: none
     structure_estimators: tuple[str, ...] = Field(default=("svd_right",), min_length=1)  # silhouettes at those steps
     keep_seeds: tuple[Annotated[int, Field(ge=0, lt=2**62)], ...] = ()  # keep hidden activity and t = 0 vectors of these seeds
@@ -104,13 +101,15 @@ class Settings(Strict):
     @field_validator("predictors", mode="before")
     @classmethod
     def _every_predictor(cls, names: Any) -> Any:
-        return tuple(PREDICTORS) if names == "all" else names
+        return PREDICTOR_NAMES if names == "all" else names
 
     @field_validator("predictors")
     @classmethod
     def _known_predictors(cls, names: tuple[str, ...]) -> tuple[str, ...]:
-        if any(name not in PREDICTORS for name in names) or len(set(names)) < len(names):
-            raise ValueError(f"must be all, or distinct names among {', '.join(PREDICTORS)}")
+        known = (*PREDICTOR_NAMES, *RESPONSES)
+        unknown = [name for name in names if name not in known]
+        if unknown or len(set(names)) < len(names):
+            raise ValueError(f"{_meant(unknown, known)}must be all, or distinct names among {', '.join(known)}")
         return names
 
     @field_validator("structure_records")
@@ -123,10 +122,16 @@ class Settings(Strict):
     @field_validator("estimators", "structure_estimators")
     @classmethod
     def _known_estimators(cls, names: tuple[str, ...]) -> tuple[str, ...]:
-        unknown = [name for name in names if name not in ESTIMATORS]
+        unknown = [name for name in names if name not in ESTIMATOR_NAMES]
         if unknown or len(set(names)) < len(names):
-            raise ValueError(f"must be distinct names among {', '.join(ESTIMATORS)}")
+            raise ValueError(f"{_meant(unknown, ESTIMATOR_NAMES)}must be distinct names among {', '.join(ESTIMATOR_NAMES)}")
         return names
+
+
+def _meant(unknown: Sequence[str], known: Sequence[str]) -> str:
+    """Before a list that may be cut off: the name that may be meant."""
+    meant = did_you_mean(unknown[0], known) if unknown else ""
+    return f"{meant.removeprefix('; ')} It " if meant else ""
 
 
 @dataclass(frozen=True)

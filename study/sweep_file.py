@@ -11,6 +11,8 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import PydanticSerializationError
 
 from study.assignments import put
+from study.meant import did_you_mean
+from study.misplaced import hint
 from study.plain_yaml import read_yaml
 from study.storage import StorageError, open_regular
 from study.sweep import (
@@ -62,7 +64,8 @@ def one_line(error: ValidationError, prefix: str = "", model: type[BaseModel] | 
     parts = [str(part) for part in problem["loc"] if not re.match(OWN_WORDS, str(part))]
     field = ".".join([prefix] * bool(prefix) + parts) or "sweep"
     if problem["type"] == "extra_forbidden":
-        return f"{field}: unknown field; allowed: {', '.join(_model_at(problem['loc'], model).model_fields)}"
+        path = [*prefix.split("."), *parts] if prefix else parts
+        return f"{field}: unknown field{hint(path, problem['input'], _model_at(problem['loc'], model))}"
     if problem["type"] == "missing":
         return f"{field}: missing, but required"
     if problem["type"] == "string_pattern_mismatch":
@@ -122,17 +125,52 @@ def read_text(path: Path, most: int = LARGEST_FILE) -> str:
 def find_sweep(path: Path) -> Path:
     """The file; where there is none, that of this checkout or of the installed package with the same name.
 
-    So `sweeps/quick.yaml` is found from any folder, for example by `ray submit`, which starts in the head's home.
+    So `sweeps/quick.yaml` is found from any folder, for example by `ray submit`, which starts in the head's home, and
+    `quick` is that too where no file has this name.
     """
+    if not path.suffix and len(path.parts) == 1 and not path.is_file():
+        found = find_sweep(Path("sweeps") / f"{path}.yaml")
+        return found if found.is_file() else path
     if path.exists() or path.is_absolute() or path.parts[:1] != ("sweeps",):
         return path
     candidates = [Path(__file__).resolve().parents[1] / path]
+    candidates += [file for file in _shipped() if file.parts[-len(path.parts) :] == path.parts]
+    return next((candidate for candidate in candidates if candidate.is_file()), path)
+
+
+def _shipped() -> list[Path]:
+    """The sweeps of the installed package."""
     try:
         shipped = files("pntk-study") or []
-        candidates += [Path(str(f.locate())).resolve() for f in shipped if f.parts[-len(path.parts) :] == path.parts]
     except PackageNotFoundError:
-        pass
-    return next((candidate for candidate in candidates if candidate.is_file()), path)
+        return []
+    return [Path(str(f.locate())).resolve() for f in shipped if f.suffix == ".yaml" and f.parts[-2:-1] == ("sweeps",)]
+
+
+def sweep_files() -> dict[str, Path]:
+    """Every sweep that `find_sweep` finds by its name, from this folder before those of the project."""
+    folders = Path("sweeps"), Path(__file__).resolve().parents[1] / "sweeps"
+    found: dict[str, Path] = {}
+    for path in (*(file for folder in folders for file in folder.glob("*.yaml")), *_shipped()):
+        found.setdefault(path.stem, path)
+    return dict(sorted(found.items()))
+
+
+def _missing(path: Path) -> bool:
+    try:
+        path.stat()
+    except FileNotFoundError:
+        return True
+    except (OSError, ValueError):  # there is something to say of it, which reading it says
+        return False
+    return False
+
+
+def _near(path: Path) -> str:
+    """The sweep or file that may be meant by a path that leads nowhere."""
+    beside = path.parent.glob("*.yaml") if path.parent.is_dir() else ()
+    meant = did_you_mean(path, sweep_files() if not path.suffix else [*beside, *(f"sweeps/{n}.yaml" for n in sweep_files())])
+    return meant or "; `study list` names the sweeps"
 
 
 def _include(raw: Any, path: Path) -> None:
@@ -159,6 +197,9 @@ def load_sweep(path: Path, assignments: tuple[str, ...] = ()) -> Sweep:
         SweepError: the file cannot be read, or the first problem in it, in one line.
     """
     found = find_sweep(path)
+    if _missing(found):
+        what = "cannot be read (No such file or directory)" if path.suffix else "no such file, and no sweep has this name"
+        raise SweepError(f"{path}: {what}{_near(path)}")
     raw = read_yaml(read_text(found), str(path))
     _include(raw, found)
     for assignment in assignments:

@@ -13,7 +13,6 @@ from study.statistics.reliable import RULE
 from study.statistics.verdicts import EXCLUDED, NOT_SHOWN, SHOWN, SMALL
 from study.within_cells import within_sentence, within_sheet
 
-WIDTH = 190
 Result = dict[str, Any]
 Row = dict[str, Result]
 VERDICT_HEADINGS = ("what", "outcome", "conditions differ", "predicts seeds")

@@ -60,7 +60,7 @@ def _log_trial(
         for point in (*_curve_points(result), *_structure_points(result)):
             run.log(point)
         plain = [name for name, value in rows[0].items() if not isinstance(value, list)]
-        run.log({"rows": wandb.Table(columns=plain, data=[[row[name] for name in plain] for row in rows])})
+        run.log({"tables/rows": wandb.Table(columns=plain, data=[[row[name] for name in plain] for row in rows])})
         run.summary.update(summary(rows))
 
 
@@ -88,33 +88,38 @@ def _define(run: Any, result: BlockResult | LinearResult) -> None:
 def _curve_points(result: BlockResult | LinearResult, network: int | None = None) -> Iterator[dict[str, float]]:
     """The losses at each recorded step: of one network, or spread over all."""
     for phase, curves in result.curves.items():
-        for k, step in enumerate(curves.steps):
-            point: dict[str, float] = {f"step_{phase}": int(step)}
-            for kind in ("train", "test"):
-                point |= _numbers(f"curve_{phase}/{kind}", getattr(curves, kind)[:, k], network)
-            yield point
+        kinds = [_numbers(f"curve_{phase}/{kind}", getattr(curves, kind), network) for kind in ("train", "test")]
+        for step, train, test in zip(curves.steps, *kinds, strict=True):
+            yield {f"step_{phase}": int(step)} | train | test
 
 
 def _structure_points(result: BlockResult | LinearResult, network: int | None = None) -> Iterator[dict[str, float]]:
     """What was measured during training, at its own steps of each phase."""
     for phase, structure in result.structure.items() if isinstance(result, BlockResult) else ():
+        measures = [_numbers(f"structure_{phase}/{name}", values, network) for name, values in structure.measures.items()]
         for k, step in enumerate(structure.steps):
             point: dict[str, float] = {f"step_{phase}": int(step)}
-            for name, values in structure.measures.items():
-                point |= _numbers(f"structure_{phase}/{name}", values[:, k], network)
+            for numbers in measures:
+                point |= numbers[k]
             yield point
 
 
-def _numbers(name: str, values: np.ndarray, network: int | None) -> dict[str, float]:
-    """One network's value, or mean and quantiles over networks, of those with a number; nothing where there is none."""
+def _numbers(name: str, values: np.ndarray, network: int | None) -> list[dict[str, float]]:
+    """At each of K steps one network's of (B, K) values, or mean and quantiles over networks, of those with a number; nothing
+    where there is none."""
     if network is not None:
-        return {name: float(values[network])} if np.isfinite(values[network]) else {}
-    values = values[np.isfinite(values)]
-    if not len(values):
-        return {}
-    low, middle, high = np.quantile(values, [0.1, 0.5, 0.9])
-    parts = {"mean": values.mean(), "q10": low, "median": middle, "q90": high}
-    return {f"{name}_{part}": float(value) for part, value in parts.items()}
+        return [{name: float(value)} if np.isfinite(value) else {} for value in values[network]]
+    if np.isfinite(values).all():  # all steps at once: quantiles cost more in calls than in sums
+        return _spread(name, values)
+    columns = (column[np.isfinite(column)] for column in values.T)
+    return [_spread(name, column[:, None])[0] if len(column) else {} for column in columns]
+
+
+def _spread(name: str, values: np.ndarray) -> list[dict[str, float]]:
+    """Mean and quantiles over the first axis of finite (B, K) values, for each of K."""
+    parts = ("mean", "q10", "median", "q90")
+    numbers = np.concatenate([values.mean(axis=0)[None], np.quantile(values, [0.1, 0.5, 0.9], axis=0)]).T
+    return [{f"{name}_{part}": value for part, value in zip(parts, column, strict=True)} for column in numbers.tolist()]
 
 
 def summary(rows: list[dict[str, Any]]) -> dict[str, float]:

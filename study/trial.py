@@ -5,6 +5,7 @@ The only place where `pntk` is called for a study.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -18,7 +19,7 @@ from pntk.curriculum import Phase
 from pntk.data import PhaseData, draw_phase_data, pattern_block
 from pntk.network import Networks, base_networks, scaled
 from pntk.randomness import stream
-from pntk.structure.silhouette import ESTIMATORS, Clustering, Start, silhouette, silhouettes, starts
+from pntk.structure.silhouette import ESTIMATORS, Clustering, Start, silhouettes_again, starts
 from pntk.tasks import encode
 from pntk.training.descent import descend
 from pntk.training.flow import follow_flow
@@ -28,9 +29,13 @@ from study.checkpoint import Checkpoint
 from study.during import Kept, Observer, Structure
 from study.plan import Block, Cell, Draw
 from study.predicting import Errors, agreements, data_of, predict
+from study.reference_files import References
 from study.schema import NUMBER, columns, setting_values
 from study.threads import device_name
 from study.work import measurement_work, training_work
+
+MOST_KNOWN = 20_000  # silhouettes that a process remembers: some megabytes
+_KNOWN: dict[bytes, list[float]] = {}
 
 Progress = Callable[[int], None]
 Losses = dict[str, NDArray[np.float64]]
@@ -86,13 +91,18 @@ class BlockResult:
 
 
 def run_block(
-    block: Block, device: str = "cpu", progress: Progress | None = None, checkpoint: Checkpoint | None = None
+    block: Block,
+    device: str = "cpu",
+    progress: Progress | None = None,
+    checkpoint: Checkpoint | None = None,
+    references: References | None = None,
 ) -> BlockResult:
     """Run a block from its seeds to its losses. The same draws give the same numbers whatever else is in the block.
 
     Args:
         progress: called with the work done since the last call, in gradient steps (see `study.work`).
         checkpoint: where to go on from, and to note how far the block is.
+        references: of linear response, where the cell asks for it; trained here unless given.
     """
     cell, draws, settings = block.cell, block.draws, block.cell.settings
     tell = progress or (lambda _: None)
@@ -102,7 +112,8 @@ def run_block(
     initial = scaled(base, settings.init_scale, settings.scaled_layers)
     data = {phase.name: tuple(phase_data(cell, phase, draw) for draw in draws) for phase in cell.curriculum.phases}
 
-    measured, errors = _at_zero(block, initial.to(device=device), data, checkpoint, tell)
+    references = references or References(None, device)
+    measured, errors = _at_zero(block, initial.to(device=device), data, checkpoint, tell, references)
 
     steps_done = work_told = 0
 
@@ -174,6 +185,7 @@ def _at_zero(
     data: Mapping[str, Sequence[PhaseData]],
     checkpoint: Checkpoint | None,
     tell: Progress,
+    references: References,
 ) -> tuple[list[Measured], dict[int, Errors]]:
     """The t = 0 measurement of every network, but of those that the checkpoint has, and predicted errors of the others."""
     cell, first = block.cell, data[block.cell.curriculum.phases[0].name]
@@ -185,6 +197,7 @@ def _at_zero(
     errors: dict[int, Errors] = {}
     for place, (draw, start) in enumerate(zip(left, at_zero, strict=True), len(measured)):
         values, errors[place] = predict(cell, start.networks, data_of(data, place))
+        values |= references.predicted(cell, draw.data_seed, start.networks)[0]
         measured.append(replace(measure(cell, start, draw), predictors=values))
         if checkpoint is not None:
             checkpoint.measure(measured[-1])
@@ -212,19 +225,31 @@ def measure(cell: Cell, start: Start, draw: Draw) -> Measured:
     """The t = 0 silhouettes of one network, and their repetitions."""
     settings = cell.settings
     clustering = Clustering(settings.clusters, settings.kmeans_restarts, settings.kmeans_random_state)
-    features = {name: ESTIMATORS[name](start) for name in settings.estimators}
-    others = [replace(clustering, random_state=clustering.random_state + 1 + i) for i in range(settings.kmeans_repeats)]
+    states = [clustering.random_state + i for i in range(settings.kmeans_repeats + 1)]
+    values = {name: _remembered(ESTIMATORS[name](start), clustering, states) for name in settings.estimators}
     again: dict[str, list[float]] = {name: [] for name in settings.estimators}
     for redraw in range(1, settings.data_redraws + 1):
         drawn = phase_data(cell, cell.curriculum.phases[0], draw, redraw)
         again_start = starts_of(cell, start.networks, [drawn])[0]
-        for name, value in silhouettes(again_start, settings.estimators, clustering).items():
-            again[name].append(value)
+        for name, found in again.items():
+            found += _remembered(ESTIMATORS[name](again_start), clustering, states[:1])
     return Measured(
-        {name: silhouette(f, clustering) for name, f in features.items()},
-        {name: [silhouette(f, other) for other in others] for name, f in features.items()},
+        {name: found[0] for name, found in values.items()},
+        {name: found[1:] for name, found in values.items()},
         again,
     )
+
+
+def _remembered(features: NDArray[np.float64], clustering: Clustering, states: Sequence[int]) -> list[float]:
+    """`silhouettes_again`, taken from memory where this process has met the same features: the controls of a seed are the
+    same in every cell, and all else is where cells differ in how they train."""
+    what = repr((features.shape, clustering, states)).encode()
+    key = hashlib.sha256(what + np.ascontiguousarray(features).tobytes()).digest()
+    if key not in _KNOWN:
+        if len(_KNOWN) >= MOST_KNOWN:
+            _KNOWN.clear()
+        _KNOWN[key] = silhouettes_again(features, clustering, states)
+    return list(_KNOWN[key])
 
 
 def _unseen_loss(cell: Cell, networks: Networks, data: Sequence[PhaseData]) -> NDArray[np.float64]:

@@ -124,6 +124,8 @@ def started(folder: Path, tracking: Tracking, mode: Any, **what: Any) -> Iterato
                 silent=True,
                 init_timeout=INIT_TIMEOUT_SECONDS,
                 x_disable_stats=True,
+                # Reading every package's version takes as long as logging a trial: once a study, with its analysis, will do.
+                x_save_requirements=what.get("job_type") not in ("trial", "network"),
                 console="off",
                 use_dot_wandb=False,
                 sagemaker_disable=True,  # which would give all runs of a job one id

@@ -8,6 +8,7 @@ import signal
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from typing import Any
 
 import ray
 
@@ -17,6 +18,15 @@ from study.lock import release_all
 FAILED = 1
 SECONDS_BETWEEN_LOOKS = 1.0
 VITAL = ("gcs_server", "raylet")  # Ray's head process, and its node on this machine
+STILL, KILLED = getattr(signal, "SIGSTOP", None), getattr(signal, "SIGKILL", signal.SIGTERM)
+
+
+def _tell(node: Any, number: int | None) -> None:
+    """Send a signal to every process of a Ray of our own, and wait for none."""
+    for process in (found.process for kind in node.all_processes.values() for found in kind):
+        if number is not None and process.poll() is None:
+            with suppress(OSError):  # it ended in between
+                process.send_signal(number)
 
 
 @contextmanager
@@ -30,13 +40,11 @@ def watched(last_words: Callable[[str], None]) -> Iterator[None]:
     node = ray._private.worker._global_node
 
     def end(why: str, status: int) -> None:
+        _tell(node, STILL)  # before all: a driver whose Ray ends is ended by it, with a status of Ray's choice
         with suppress(Exception):  # such as of a terminal that hung up
             last_words(why)
-        silent = os.open(os.devnull, os.O_WRONLY)
-        for stream in (1, 2):  # what Ray says of its own end is no news
-            os.dup2(silent, stream)
         release_all()
-        node.kill_all_processes(check_alive=False, allow_graceful=False)
+        _tell(node, KILLED)
         os._exit(status)  # every call into Ray would wait; rows and checkpoints are on disk
 
     def look() -> None:

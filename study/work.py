@@ -6,12 +6,14 @@ from study.cost import flow_steps
 from study.during import structure_work
 from study.plan import Cell, LinearCell
 from study.predicting import predictor_work
+from study.references import response_work
 
 # What the t = 0 measurement of one network of the paper (200 hidden units, 500 patterns) costs in gradient steps. Only
-# for progress and estimates of time; `python -m study bench silhouette` measures it.
+# for progress and estimates of time; `study bench silhouette` measures it. `eig` costs twenty times as much where
+# saturated networks leave zeros in their kernels.
 STEPS_PER_MEASUREMENT = 700
-STEPS_PER_EIG = 2200
-STEPS_PER_CLUSTERING = 400
+STEPS_PER_EIG = 120
+STEPS_PER_CLUSTERING = 300
 
 
 def work_of(cell: Cell | LinearCell) -> int:
@@ -35,4 +37,4 @@ def measurement_work(cell: Cell) -> int:
     eig = STEPS_PER_EIG * patterns**2 * 200 / settings.hidden_units if "eig" in settings.estimators else 0
     once = STEPS_PER_MEASUREMENT * patterns + eig
     again = STEPS_PER_CLUSTERING * patterns * settings.kmeans_repeats
-    return round(once * (1 + settings.data_redraws) + again) + predictor_work(cell)
+    return round(once * (1 + settings.data_redraws) + again) + predictor_work(cell) + response_work(cell)

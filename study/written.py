@@ -33,6 +33,7 @@ NAMES = {
     "figures": r".+\.(svg|png)",
     "rows": rf"{BLOCK}\.parquet",
     "checkpoints": rf"{BLOCK}\.npz",
+    "references": r"[0-9a-f]{16}\.npz",
     "kept": r"-?\d+--?\d+\.(activity|vectors)\.parquet",
 }
 _TEMPORARY = re.compile(r"\.(?P<name>.+)\.(?P<pid>\d{1,9})(-[0-9a-f]{8})?\.tmp", re.DOTALL)

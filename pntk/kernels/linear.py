@@ -81,8 +81,10 @@ def per_example_grams(networks: LinearNetworks, data: LinearData) -> tuple[Tenso
     # core[..., l, i, (b, c)] = delta_ib through_cl + A_ib error_cl
     core = one[:, :, None] * through.mT[..., :, None, None, :] + a[..., None, :, :, None] * error.mT[..., :, None, None, :]
     core = core.flatten(-2)
-    every, total = core @ moments[:, None] @ core.mT, core.sum(dim=-3)
-    return every, total @ moments @ total.mT
+    total = core.sum(dim=-3)
+    # Not by @, which copies the moments for every output and step that they are broadcast over.
+    every = torch.einsum("...blip,bpq->...bliq", core, moments) @ core.mT
+    return every, torch.einsum("...bip,bpq->...biq", total, moments) @ total.mT
 
 
 def readings(path: Path, data: LinearData) -> dict[str, Reading]:

@@ -69,7 +69,7 @@ def entk(networks: Networks, test_inputs: Tensor, train_inputs: Tensor, train_ta
     arriving = columns.hidden_slope * (delta @ networks.V1.mT)  # b, (B, M, H)
     kernel = (_through_hidden(networks, rows) @ arriving.mT).unflatten(1, rows.slope.shape[1:])
     kernel *= reading
-    kernel += readout * delta.mT[:, None]
+    kernel.addcmul_(readout, delta.mT[:, None])
     kernel *= rows.slope[..., None]
     return kernel
 

@@ -10,11 +10,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
+from pntk.names import RIDGES
 from pntk.predictors import alignment, controls, initialisation, spectrum
 from pntk.predictors.case import Array, Case
 from pntk.predictors.linearised import linearised_loss, unseen_errors
-
-RIDGES = ("1e-2", "1e-4", "1e-6")
 
 
 @dataclass(frozen=True)
@@ -40,6 +39,7 @@ def _linearised(space: str, ridge: str) -> Predictor:
 PREDICTORS: dict[str, Predictor] = {
     **{f"linearised_{space}_{ridge}": _linearised(space, ridge) for space in ("output", "logit") for ridge in RIDGES},
     "learning_curve": Predictor(spectrum.learning_curve, "Bordelon et al. 2020; Canatar et al. 2021"),
+    "kare": Predictor(spectrum.kare, "Jacot, Simsek et al. 2020"),
     "cumulative_power": Predictor(spectrum.cumulative_power, "Canatar et al. 2021"),
     "kernel_target_alignment": Predictor(alignment.kernel_target_alignment, "Cristianini et al. 2001"),
     "specialisation": Predictor(alignment.specialisation, "kernel specialisation matrix of the multi-output NTK"),

@@ -12,6 +12,7 @@ from pntk.structure.rank import entropy_rank
 from pntk.tasks import encode
 
 MOST_PATTERNS = 1000  # of the population whose kernel is decomposed
+KARE_RIDGE = 1e-2  # relative to the mean eigenvalue of K / M
 RIDGE = 1e-6  # of the learning curve, relative to the mean eigenvalue sum
 
 
@@ -73,6 +74,22 @@ def learning_curve(case: Case) -> float:
     power = (vectors.T @ wanted) ** 2 / len(chosen) / targets.shape[1]
     values = values.clip(min=0)
     return expected_error(values, power.sum(axis=1), len(case.counts), RIDGE * float(values.sum()))
+
+
+def kare(case: Case) -> float:
+    """Kernel alignment risk estimator (Jacot, Simsek et al. 2020) of ridge regression with the summed NTK:
+
+        (1/M) y' (K/M + lam)^-2 y / ((1/M) tr (K/M + lam)^-1)^2
+
+    with y = targets - outputs, a mean over outputs. It reads training patterns alone, each distinct one once: repeats hold no
+    new targets, and as draws they would be a kernel without full rank.
+    """
+    kernel = case.summed_ntk / np.outer(case.root.cpu().numpy(), case.root.cpu().numpy()) / len(case.counts)
+    values, vectors = np.linalg.eigh(kernel)
+    wanted = (case.train_targets - case.at_train.outputs).cpu().numpy()
+    shrunk = 1 / (values.clip(min=0) + KARE_RIDGE * values.mean())
+    power = ((vectors.T @ wanted) ** 2).mean(axis=1)
+    return float((power * shrunk**2).mean() / shrunk.mean() ** 2)
 
 
 def expected_error(eigenvalues: Array, power: Array, samples: float, ridge: float) -> float:

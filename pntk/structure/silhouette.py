@@ -17,11 +17,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from sklearn.cluster import KMeans
-from sklearn.metrics import silhouette_score
+from sklearn.metrics import euclidean_distances, silhouette_score
 from torch import Tensor
 
 from pntk.kernels.multitask import entk, ntk_diagonal
 from pntk.network import Networks
+from pntk.structure.kmeans import together
 from pntk.structure.spectra import leading_eigenvectors, leading_singular, unsorted_first_eigenvector
 
 Array = NDArray[np.float64]
@@ -47,7 +48,10 @@ def _distinct(patterns: Tensor) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
 def _repeat(kernel: Tensor, rows: NDArray[np.int64], columns: NDArray[np.int64]) -> Array:
     """An (N', R, M') kernel of distinct patterns as (R, N, M) over all of them: repeated patterns repeat its entries."""
     distinct = kernel.transpose(0, 1).cpu().numpy()
-    return np.stack([matrix[rows[:, None], columns] for matrix in distinct])
+    repeated = np.empty((len(distinct), len(rows), len(columns)))
+    for matrix, out in zip(distinct, repeated, strict=True):
+        np.take(matrix[rows], columns, axis=1, out=out)
+    return repeated
 
 
 @dataclass(frozen=True)
@@ -171,10 +175,43 @@ def silhouette(features: Array, clustering: Clustering) -> float:
     It is not defined where a feature is not finite, or where rows coincide so much that fewer groups than asked for
     exist.
     """
+    return silhouettes_again(features, clustering, [clustering.random_state])[0]
+
+
+def silhouettes_again(features: Array, clustering: Clustering, random_states: Sequence[int]) -> list[float]:
+    """`silhouette` with each of several random states of k-means, which share distances and iterations."""
     if not np.isfinite(features).all() or len(np.unique(features, axis=0)) < clustering.clusters:
-        return float("nan")
+        return [float("nan")] * len(random_states)
+    groups = together(features, clustering.clusters, clustering.restarts, random_states)
+    values = [0.0] * len(random_states)
+    clear = [i for i, labels in enumerate(groups) if labels is not None]
+    if clear and clustering.clusters < len(features):
+        distances = euclidean_distances(features)
+        values = [mean_silhouette(distances, labels) if labels is not None else 0.0 for labels in groups]
+    else:
+        clear = []
+    for i in set(range(len(values))) - set(clear):
+        values[i] = plain_silhouette(features, replace(clustering, random_state=random_states[i]))
+    return values
+
+
+def plain_silhouette(features: Array, clustering: Clustering) -> float:
+    """`silhouette` of defined features by scikit-learn alone: start after start, and distances of its own. Slow."""
     means = KMeans(clustering.clusters, n_init=clustering.restarts, random_state=clustering.random_state)
     return float(silhouette_score(features, means.fit_predict(features)))
+
+
+def mean_silhouette(distances: Array, labels: NDArray[np.int64]) -> float:
+    """The mean silhouette of groups 0 .. K - 1, none of them empty, from the (N, N) distances of their members."""
+    member = labels[:, None] == np.arange(labels.max() + 1)
+    sizes = member.sum(axis=0)
+    to_groups = distances @ member.astype(np.float64)
+    others = sizes[labels] - 1
+    inside = to_groups[member] / np.maximum(others, 1)
+    outside = np.where(member, np.inf, to_groups / sizes).min(axis=1)
+    widest = np.maximum(inside, outside)
+    scores = np.divide(outside - inside, widest, out=np.zeros_like(widest), where=(others > 0) & (widest > 0))
+    return float(scores.mean())
 
 
 def silhouettes(start: Start, estimators: Sequence[str], clustering: Clustering) -> dict[str, float]:

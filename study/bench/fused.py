@@ -21,18 +21,11 @@ from torch import Tensor
 
 from pntk.training.workspace import Workspace
 from study.bench.measure import cpu_seconds
-from study.bench.train import _setting
+from study.bench.train import workspace_of_the_paper
 from study.sheets import Sheet, print_sheet
 from study.threads import threads
 
 STEPS, RATE = 300, 0.01
-
-
-def _workspace() -> Workspace:
-    networks, merged, _, _ = _setting(1)
-    work = Workspace(networks, merged.inputs.shape[1])
-    work.load(merged.inputs, merged.targets, merged.counts)
-    return work
 
 
 def compiled_steps(work: Workspace) -> Callable[[int], tuple[Tensor, Tensor]]:
@@ -118,12 +111,12 @@ def bench_fused(console: Console) -> dict[str, Any]:
     takes, first_seconds = {}, {}
     problems = {} if "numba" in makers else {"numba": "not installed"}
     with threads(1):
-        expected = our_steps(_workspace())(20)
+        expected = our_steps(workspace_of_the_paper())(20)
         differences = {}
         for name, make in makers.items():
             start = time.perf_counter()
             try:
-                takes[name] = make(_workspace())
+                takes[name] = make(workspace_of_the_paper())
                 found = takes[name](20)
             except Exception as error:  # no compiler, or a version without support: the row says so
                 takes.pop(name, None)

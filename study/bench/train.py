@@ -17,7 +17,7 @@ from pntk.network import MultitaskModule, Networks, base_networks, scaled
 from pntk.tasks import Environment, encode
 from pntk.training.descent import descend
 from pntk.training.flow import follow_flow
-from pntk.training.workspace import mean_loss
+from pntk.training.workspace import Workspace, mean_loss
 from study.bench.jax_baseline import jax_training
 from study.bench.measure import cpu_seconds
 from study.sheets import Sheet, print_sheet
@@ -61,6 +61,14 @@ def _setting(count: int) -> tuple[Networks, PatternBlock, torch.Tensor, torch.Te
     networks = base_networks(environment, HIDDEN, range(count)).to(torch.float32)
     inputs, targets = (torch.stack(column) for column in zip(*encoded, strict=True))
     return networks, pattern_block(environment, ids, torch.float32), inputs, targets
+
+
+def workspace_of_the_paper() -> Workspace:
+    """One network of the paper and its merged patterns, ready to take steps."""
+    networks, merged, _, _ = _setting(1)
+    work = Workspace(networks, merged.inputs.shape[1])
+    work.load(merged.inputs, merged.targets, merged.counts)
+    return work
 
 
 def _equal_loss(console: Console) -> dict[str, float]:

@@ -92,6 +92,6 @@ def figure_1(_study: Study) -> Drawn | Missing:
         "A 1-100-1 ReLU network on six points. a: output before, after one step of rate .03, and after training; b: influence "
         "of each training point (dot and curve share a colour); c: the same weighted by the loss's slope; d: their sum against "
         f"the true change. n = 1 network (seed {numbers['seed']}). {'; '.join(steps)}. In brackets: least and most of seeds. "
-        f"No sweep: computed with this report (`python -m study one-step`), commit {commit()[:12]}."
+        f"No sweep: computed with this report (`study one-step`), commit {commit()[:12]}."
     )
     return Drawn(panels(numbers), title, caption, f"{title} {here}", PAPER, here)

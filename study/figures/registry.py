@@ -44,9 +44,10 @@ from study.figures.scatter import scatter
 from study.figures.shift import shift
 from study.figures.structure import structure
 from study.figures.study import Drawn, Missing, Study
+from study.figures.which_seed import which_seed
 
 FIGURES: tuple[Callable[[Study], Drawn | Missing], ...] = (
-    pareto, scatter, shift, forest, predictors, ranking, confirmation, pattern_agreement,
+    pareto, scatter, shift, forest, predictors, which_seed, ranking, confirmation, pattern_agreement,
     init_scale_map, init_scale_pairs_map, init_scale_lines, scale_map, over_time, structure,
     figure_1, figure_2, figure_3, figure_4, figure_5,
     figure_7, figure_8, figure_9, figure_10,
@@ -55,7 +56,7 @@ FIGURES: tuple[Callable[[Study], Drawn | Missing], ...] = (
 )  # fmt: skip
 
 # Those that compare cells: a study of a single cell, or of cells that share no seeds, has none.
-COMPARING = (scatter, shift, forest, predictors, ranking, confirmation, pattern_agreement, over_time)
+COMPARING = (scatter, shift, forest, predictors, which_seed, ranking, confirmation, pattern_agreement, over_time)
 
 # Those of a silhouette: rows of other predictors have none.
 OF_SILHOUETTES = (scatter, shift, forest, predictors)
@@ -67,10 +68,11 @@ LINEAR = (figure_2, figure_3, figure_4, figure_5, figure_11, figure_12, figure_1
 def draw_all(study: Study) -> Iterator[tuple[str, Drawn | Missing]]:
     """Every figure by name, one at a time; who takes it closes it."""
     for function in LINEAR if study.is_linear else FIGURES:
-        yield function.__name__, _why_not(study, function) or function(study)
+        yield function.__name__, why_not(study, function) or function(study)
 
 
-def _why_not(study: Study, function: Callable[[Study], Drawn | Missing]) -> Missing | None:
+def why_not(study: Study, function: Callable[[Study], Drawn | Missing]) -> Missing | None:
+    """Why a study cannot have a figure, whatever its numbers; None where it may."""
     if not study.contrast and function in COMPARING:
         return Missing("no two cells of the study are compared")
     if study.contrast and not study.predictor and function in OF_SILHOUETTES:

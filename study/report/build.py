@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+import time
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,13 +13,15 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 from rich.console import Console
 
-from study.figures.registry import FIGURES, draw_all
+from study.by_data_sheets import data_set_notes
+from study.figures.registry import FIGURES, LINEAR, draw_all
 from study.figures.study import Drawn, Missing, Study
 from study.figures.style import close, save, use_our_style
-from study.folder import LINEAR
+from study.folder import LINEAR as LINEAR_FOLDER
 from study.interim import interim_note
 from study.map_sheets import map_notes
 from study.over_time_sheets import over_time_notes
+from study.progress import duration
 from study.ranking_sheets import ranking_notes
 from study.report.linear_view import METHODS, linear_groups, linear_main, linear_sentence
 from study.report.read import read_studies
@@ -41,6 +44,7 @@ from study.text import visible
 from study.written import begin, clean, ended
 
 HEADLINES = ("scatter", "figure_5")  # of a multitask study, of a linear one
+SECONDS_BETWEEN_LINES = 5.0
 TALL = 2.2  # height over width: an A4 page has 1.4, and a figure shrunk to it still letters of 4 points
 QUESTION = "Can we predict, before training, what a network will learn and how well it will do?"
 
@@ -79,7 +83,7 @@ def build_report(out: Location, contrast: str | None, console: Console) -> Locat
     figures = [f"figures/{function.__name__}.{kind}" for function in FIGURES for kind in ("svg", "png")]
     with as_folder(out) as folder:
         begin(folder, ["report.html", *figures])
-        pictures, missing = _pictures(study, folder / "figures")
+        pictures, missing = _pictures(study, folder / "figures", console)
         write_text(folder / "report.html", _page(study, pictures, missing))
     if isinstance(out, Path):
         clean(out)
@@ -88,17 +92,31 @@ def build_report(out: Location, contrast: str | None, console: Console) -> Locat
             console.print(f"{out / name}: not of these rows; it is not known to be of this program, so it stays",
                           highlight=False, markup=False, soft_wrap=True)  # fmt: skip
     path = out / "report.html"
-    for name, why in missing.items():
-        console.print(f"{name}: not drawn, because {why.reason}.", highlight=False, markup=False)
+    if missing:
+        console.print(folded(missing), highlight=False, markup=False)
     console.print(f"{len(pictures)} figures. Files: {path}, {out / 'figures'}", highlight=False, markup=False, soft_wrap=True)
     return path
 
 
-def _pictures(study: Study, folder: Path) -> tuple[list[Picture], dict[str, Missing]]:
+def folded(missing: Mapping[str, Missing]) -> str:
+    """Figures that are not drawn, in a line: a count for each reason, and the name where it is a single one."""
+    reasons: dict[str, list[str]] = {}
+    for name, why in missing.items():
+        reasons.setdefault(why.reason, []).append(name)
+    told = [f"{names[0] if len(names) == 1 else len(names)}: {reason}" for reason, names in reasons.items()]
+    return f"{len(missing)} figures not drawn. {'. '.join(told)}."
+
+
+def _pictures(study: Study, folder: Path, console: Console) -> tuple[list[Picture], dict[str, Missing]]:
     """Every figure, saved and as a part of the page, and why the others are not drawn."""
     pictures: list[Picture] = []
     missing: dict[str, Missing] = {}
-    for name, drawn in draw_all(study):
+    count, start, shown = len(LINEAR if study.is_linear else FIGURES), time.monotonic(), time.monotonic()
+    for number, (name, drawn) in enumerate(draw_all(study), start=1):
+        if time.monotonic() - shown > SECONDS_BETWEEN_LINES:
+            shown = time.monotonic()
+            left = duration((shown - start) / number * (count - number))
+            console.print(f"figure {number} of {count}: {name}; about {left} left", highlight=False)
         if isinstance(drawn, Missing):
             missing[name] = drawn
             continue
@@ -145,7 +163,7 @@ def _page(study: Study, pictures: Sequence[Picture], missing: dict[str, Missing]
         interim=[f"{part.name}: {note}" for part in studies if (note := interim_note(part.analysis))],
         diverged=[diverged_part(part) for part in studies],
         environments=[environment_sheet(part) for part in studies],
-        reruns=[rerun_sheet(study), *([rerun_sheet(study.beside, f"DIR/{LINEAR}")] if study.beside else [])],
+        reruns=[rerun_sheet(study), *([rerun_sheet(study.beside, f"DIR/{LINEAR_FOLDER}")] if study.beside else [])],
         sweep_texts={part.name: text for part in studies if (text := sweep_text(part))},
         **parts,
     )
@@ -164,7 +182,13 @@ def _multitask_parts(study: Study) -> dict[str, Any]:
         "every_verdict": verdict_sheet(analysis),
         "main": main_sheet(study),
         "rules": rules(analysis),
-        "notes": [*notes(analysis), *map_notes(analysis), *over_time_notes(analysis), *ranking_notes(analysis)],
+        "notes": [
+            *notes(analysis),
+            *map_notes(analysis),
+            *over_time_notes(analysis),
+            *ranking_notes(analysis),
+            *data_set_notes(analysis),
+        ],
         "settings": settings,
         "groups": groups,
     }

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from study.by_data_sheets import data_set_sheets
 from study.figures.study import UNKNOWN, Study, short
 from study.linear_settings import LinearSettings
 from study.map_sheets import map_sheets
@@ -99,7 +100,7 @@ def table_groups(study: Study) -> list[Group]:
 
         groups[""] = [*scan_sheets(analysis["scan"]), *groups[""]]
     named = [Group(f"Contrast {name}", tables) for name, tables in groups.items() if name]
-    ranked = list(ranking_sheets(analysis, everything=True))
+    ranked = [*data_set_sheets(analysis, everything=True), *ranking_sheets(analysis, everything=True)]
     return [Group("All cells and contrasts", groups[""]), *([Group("Ranking of predictors", ranked)] if ranked else []), *named]
 
 
@@ -196,7 +197,7 @@ def rerun_sheet(study: Study, folder: str = "DIR") -> Sheet:
         dirty = " (it had uncommitted changes)" if commit.endswith("-dirty") else ""
         code = UNKNOWN if commit == UNKNOWN else f"git checkout {commit.removesuffix('-dirty')}"
         rows.append([f"the code that made the rows{dirty}", code])
-    again = f"python -m study run {folder}/sweep.json --out {folder.replace('DIR', 'AGAIN')}"
+    again = f"study run {folder}/sweep.json --out {folder.replace('DIR', 'AGAIN')}"
     if study.plan is None:
         rows.append(["every row", "unknown: the folder holds no sweep.json, its rows were made elsewhere"])
     else:
@@ -204,16 +205,16 @@ def rerun_sheet(study: Study, folder: str = "DIR") -> Sheet:
         one = "one network of each cell" if study.is_linear else "one pair"
         rows += [["every row", again], [f"{one}, here the first seed", f"{again} --set {one_seed}"]]
     if study.plan is not None and not study.is_linear:
-        export = f"python -m study export {folder} --cell {first['cell']} --seed {first['seed']} --to network.npz"
+        export = f"study export {folder} --cell {first['cell']} --seed {first['seed']} --to network.npz"
         rows.append(["weights, data, losses and silhouettes of one network", export])
-    rows.append(["every table and statistic; one number each in analysis.csv", f"python -m study analyse {folder}"])
+    rows.append(["every table and statistic; one number each in analysis.csv", f"study analyse {folder}"])
     if folder == "DIR":
         chosen = f" --contrast {study.contrast}" if len(study.analysis.get("contrasts", [])) > 1 else ""
-        rows.append(["this report and its figures", f"python -m study report DIR{chosen}"])
+        rows.append(["this report and its figures", f"study report DIR{chosen}"])
     if not study.is_linear:
         rows += [
-            ["figure 1", "python -m study one-step"],
-            ["how far the intervals can be trusted", "python -m study calibrate"],
+            ["figure 1", "study one-step"],
+            ["how far the intervals can be trusted", "study calibrate"],
         ]
     return Sheet(f"How to compute each number of {study.name} again", ["what", "command"], rows, 2)
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import Any
-
-from rich.console import Console
+from typing import TYPE_CHECKING, Any
 
 from study import outward
 from study.storage import location
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 DESCRIPTION = """\
 Search the settings of a sweep file's section `scan` with Optuna, under Ray Tune. Every point is a cell whose networks are
@@ -29,7 +30,7 @@ def add_command(commands: Any) -> None:
         help="search for the best settings, or bracket a crossover",
         description=DESCRIPTION,
     )
-    parser.add_argument("sweep", type=Path, metavar="SWEEP.yaml")
+    parser.add_argument("sweep", type=Path, metavar="SWEEP", help="name of a sweep (see study list), or a file of one")
     parser.add_argument("--out", type=location, metavar="DIR", help="as of run (default: results/<name of the sweep>)")
     parser.add_argument(
         "--set", action="append", default=[], metavar="KEY=VALUE", dest="assignments",
@@ -45,13 +46,14 @@ def add_command(commands: Any) -> None:
 
 def command(options: argparse.Namespace, console: Console) -> int:
     """Run `scan`; 1 if it did not come to its end."""
-    from study.scan.space import make_scan  # late: optuna and torch take seconds that --help need not spend
     from study.sweep_file import load_sweep
 
     sweep = load_sweep(options.sweep, tuple(options.assignments))
     out = options.out or Path("results") / sweep.name
     tracking = outward.chosen(options, sweep.wandb, out, console)
     sweep = sweep.model_copy(update={"wandb": outward.remembered(tracking)})
+    from study.scan.space import make_scan  # late: optuna and torch take seconds that a mistyped file need not spend
+
     scan = make_scan(sweep)
     from study.scan.drive import scan_folder  # later still: Ray, which a refused scan need not start
 

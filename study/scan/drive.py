@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import time
+import warnings
 from collections.abc import Sequence
 from contextlib import nullcontext
 from typing import Any
 
 import optuna
 import ray
+from optuna.exceptions import ExperimentalWarning
 from ray import tune
 from rich.console import Console
 
@@ -16,22 +18,22 @@ from study import signals
 from study.checkpoint import clear
 from study.failure import UserError
 from study.folder import claim
-from study.launch import Outcome, awaited, launch, quiet, start_ray
+from study.launch import Outcome, awaited, launch, quiet, shut_down, start_ray
 from study.lock import driving
 from study.machine import cores
 from study.plan import Cell, Plan
 from study.progress import duration
 from study.provenance import provenance
 from study.rows import finished
-from study.run import check_resources
-from study.run import report as report_folder
+from study.running import check_resources
+from study.running import report as report_folder
 from study.scan.crossover import bracket
 from study.scan.evaluate import evaluate
 from study.scan.points import Point, known, parameters, points_of, rows_for_scores, to_confirm
 from study.scan.report import scan_plan
 from study.scan.search import ScanSearch
 from study.scan.space import Scan, corners
-from study.scan.stored import DAMAGE, answering, check_journal, storage_of
+from study.scan.stored import DAMAGE, JOURNAL, answering, check_journal, storage_of
 from study.storage import Location, local_folder, spelled
 from study.sweep import Tracking
 from study.threads import threads
@@ -101,12 +103,13 @@ def scan_folder(scan: Scan, out: Location, tracking: Tracking, address: str | No
             ended = False
         finally:
             if owned:
-                ray.shutdown()
+                shut_down()
         if not ended:
             _stopped(console)
             return 1
         clear(out, sorted({cell for cell, _ in finished(out)}))
         report_folder(scan_plan(scan, rows_for_scores(out)), out, console)
+        console.print(dashboard_command(out, storage), highlight=False, markup=False, soft_wrap=True)
         console.print(f"Done in {duration(time.monotonic() - start)}.", highlight=False)
     return 0
 
@@ -164,6 +167,20 @@ def _complain(console: Console, outcome: Outcome) -> None:
         console.print(f"failed: {label}: {why}", style="red", highlight=False, markup=False, soft_wrap=True)
 
 
+def name_objectives(study: optuna.Study, names: Sequence[str]) -> None:
+    """Names that optuna-dashboard shows instead of "objective 0"."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ExperimentalWarning)
+        study.set_metric_names(list(names))
+
+
+def dashboard_command(out: Location, storage: str) -> str:
+    """What opens the search in optuna-dashboard, a program of its own; a database is not named again, since its URL may hold a
+    password."""
+    place = "<the URL of --storage>" if storage else str(local_folder(out) / JOURNAL)
+    return f"Every point in the browser: pip install optuna-dashboard; optuna-dashboard {place}"
+
+
 def record(scan: Scan, storage: Any, points: Sequence[Point]) -> None:
     """Tell the storage of points that have rows and that it does not know: bracketed ones, or all after it was lost."""
     minimise, maximise = optuna.study.StudyDirection.MINIMIZE, optuna.study.StudyDirection.MAXIMIZE
@@ -171,6 +188,7 @@ def record(scan: Scan, storage: Any, points: Sequence[Point]) -> None:
     study = optuna.create_study(storage=storage, study_name=scan.sweep.name, directions=directions, load_if_exists=True)
     if study.directions != directions:
         raise ValueError(f"its study {scan.sweep.name!r} has other objectives")
+    name_objectives(study, [objective.name for objective in scan.objectives])
     space = {axis.name: axis.distribution for axis in scan.axes}
     for trial in study.get_trials(deepcopy=False):
         for name, value in {**trial.params, **trial.system_attrs.get("fixed_params", {})}.items():

@@ -112,7 +112,7 @@ def make_scan(sweep: Sweep) -> Scan:
     """
     spec = sweep.scan
     if spec is None:
-        raise SweepError(f"{sweep.name}: has no section scan (objectives, space, evaluation_seeds); use `python -m study run`")
+        raise SweepError(f"{sweep.name}: has no section scan (objectives, space, evaluation_seeds); use `study run`")
     for field in ("cells", "grid", "contrasts", "primary"):
         if getattr(sweep, field):
             raise SweepError(f"{field}: not allowed beside scan, which makes its cells itself")

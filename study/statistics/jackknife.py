@@ -1,7 +1,7 @@
 """Intervals of correlations from the jackknife over seeds, on Fisher's z.
 
 The bootstrap's BCa intervals cover 84 to 87 % where values are log-normal, at any number of seeds. What is here covers
-more in every cell of the same simulation (`python -m study calibrate`), without resampling: the jackknife's standard error
+more in every cell of the same simulation (`study calibrate`), without resampling: the jackknife's standard error
 (heteroscedastic data, seeds with several pairs), Student's t with one degree of freedom for every seed but two, stretched
 where few seeds make up most of that error (heavy tails), and never narrower than Fisher's interval for normal values.
 """

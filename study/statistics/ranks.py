@@ -7,6 +7,8 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
+from scipy.optimize import brentq
+from scipy.special import rel_entr
 
 from study.statistics.intervals import Estimate, unusable_within
 from study.statistics.jackknife import NORMAL, fisher_interval, null_units
@@ -15,6 +17,7 @@ from study.statistics.pairs import Pairs, within_strata
 Array = NDArray[np.float64]
 
 KENDALL_METHOD = "95 % interval on Fisher's z: jackknife of the U-statistic over seeds"
+EDGE_METHOD = "95 % interval by Hoeffding's inequality for U-statistics, 1 or -1 included"
 AT_ONCE = 2**22  # numbers of a block of comparisons of pairs
 
 
@@ -42,9 +45,25 @@ def rank_correlation(pairs: Pairs, kind: str) -> Estimate:
         return found
     floor = NORMAL * null_error(null_units(pairs, *(np.asarray(stats.rankdata(d), dtype=np.float64) for d in (dx, dy))))
     low, high, reason = fisher_interval(float(test.statistic), tau_without_one(dx, dy, pairs.unit), floor)
+    if reason.startswith("a correlation of 1"):
+        low, high = at_the_edge(float(test.statistic), units)
+        return replace(found, low=low, high=high, reason="", method=EDGE_METHOD)
     if reason:
         return replace(found, reason=reason)
     return replace(found, low=low, high=high, reason="", method=KENDALL_METHOD)
+
+
+def at_the_edge(tau: float, units: int, level: float = 0.95) -> tuple[float, float]:
+    """The interval where the jackknife has none, because tau, or tau without one seed, is 1 or -1.
+
+    Hoeffding (1963, section 5): a U-statistic of pairs is a mean over orders of the seeds of means of units / 2 independent
+    terms, so that with k = floor(units / 2) and u, p the observed and the true share of concordant pairs,
+    P(share >= u) <= exp(-k KL(u, p)). The true share is not below the p at which that is (1 - level) / 2; tau = 2 share - 1.
+    """
+    share, sign = (1 + abs(tau)) / 2, np.sign(tau)
+    most = np.log(2 / (1 - level)) / (units // 2)
+    low = 2 * float(brentq(lambda p: rel_entr(share, p) + rel_entr(1 - share, 1 - p) - most, 1e-12, share)) - 1
+    return (low, 1.0) if sign > 0 else (-1.0, -low)
 
 
 def null_error(n: float) -> float:

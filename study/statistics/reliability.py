@@ -24,8 +24,8 @@ def repeated_differences(joined_rows: pd.DataFrame, predictor: str, kind: str) -
     columns = [f"{column}_{side}" for column in (predictor, name) for side in ("first", "second")]
     if any(column not in joined_rows for column in columns):
         return np.empty((0, 0)), np.empty(0, dtype=np.int64)
-    measured = joined_rows[columns].map(np.ndim)
-    rows = joined_rows[(measured[columns[2]] == 1) & (measured[columns[3]] == 1) & ~diverged_pairs(joined_rows)]
+    lists = [[np.ndim(value) == 1 for value in joined_rows[column]] for column in columns[2:]]
+    rows = joined_rows.loc[np.all(lists, axis=0) & ~diverged_pairs(joined_rows), [*columns, "stratum", "seed"]]
     if rows.empty:
         return np.empty((0, 0)), np.empty(0, dtype=np.int64)
     repeats = min(len(again) for column in columns[2:] for again in rows[column])

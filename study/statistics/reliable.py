@@ -1,4 +1,4 @@
-"""The star: which intervals are known to cover too little, by the simulations of `python -m study calibrate`."""
+"""The star: which intervals are known to cover too little, by the simulations of `study calibrate`."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ WORST = "84"  # per cent; the least of the table that `calibrate` prints
 # Mean differences, whose intervals are BCa bootstraps: normal values need this many seeds for 92.5 %.
 TRUSTED_SEEDS = 30
 RULE = (
-    "* marks an interval that covers less than 92.5 % in simulated studies like this one (`python -m study calibrate`): for "
+    "* marks an interval that covers less than 92.5 % in simulated studies like this one (`study calibrate`): for "
     f"correlations where values, or what one column leaves of the other, have a skewness above {SKEWED:g} or an excess "
     f"kurtosis above {HEAVY_TAILED:g} (as little as {WORST} %; ten seeds seldom show it); for mean differences also "
     f"with under {TRUSTED_SEEDS} seeds."

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from study.statistics.correlations import centred, r20
 from study.statistics.intervals import estimates
 from study.statistics.pairs import Pairs
-from study.statistics.permutation import layout, max_t, p_value, permutations, sign_flip_p, studentised_under
+from study.statistics.permutation import layout, max_t, p_value, permutations, sign_flip_p, sign_flips, studentised_under
 from study.statistics.variance import SHARES, generalised_intervals
 
 Array = NDArray[np.float64]
@@ -171,16 +171,31 @@ def shares_coverage(seeds: int, data_sets: int, shares: tuple[float, float, floa
 
 def type_one_error(n: int, shape: str, repetitions: int, count: int = 1000) -> dict[str, float]:
     """How often p < .05 without an effect: the permutation test of the centred correlation, the sign-flip test of a mean
-    (its null needs symmetric differences, so it says something only for shapes that are `SYMMETRIC`)."""
+    (its null needs symmetric differences, so it says something only for shapes that are `SYMMETRIC`).
+
+    Beside each its `attainable` level, the mean over studies of the largest p below .05 that any of the null's draws has:
+    where values are tied, so are draws, and no test that does not toss a coin rejects more.
+    """
     generator = np.random.default_rng([n, list(SHAPES).index(shape), 7])
-    seeds, rejected = np.arange(n), np.zeros(2)
+    seeds, rejected, attainable = np.arange(n), np.zeros(2), np.zeros(2)
     for repetition in range(repetitions):
         pairs = simulated_pairs(generator, n, 0.0, 0.0, shape)
         grids, orders = [layout(pairs)], permutations(n, count, repetition % 4)
-        observed = studentised_under(grids, seeds[None])[0, 0]
-        rejected[0] += p_value(observed, studentised_under(grids, orders)[:, 0]) < 0.05
+        null = studentised_under(grids, orders)[:, 0]
+        rejected[0] += p_value(studentised_under(grids, seeds[None])[0, 0], null) < 0.05
         rejected[1] += sign_flip_p(pairs, pairs.dx, count, repetition % 4) < 0.05
-    return {"permutation": float(rejected[0] / repetitions), "sign_flip": float(rejected[1] / repetitions)}
+        sums = np.bincount(pairs.unit, weights=pairs.dx, minlength=n)
+        attainable += largest_below(null), largest_below(sign_flips(n, count, repetition % 4) @ sums)
+    found = np.stack([rejected, attainable]) / repetitions
+    names = "permutation", "sign_flip", "attainable_permutation", "attainable_sign_flip"
+    return dict(zip(names, found.ravel().tolist(), strict=True))
+
+
+def largest_below(null: Array, level: float = 0.05) -> float:
+    """The largest share of null draws that are at least as extreme as one of them, below `level`."""
+    sizes = np.sort(np.abs(null))[::-1]
+    shares = np.searchsorted(-sizes, -sizes * (1 - 1e-9), side="right") / len(sizes)
+    return float(max(shares[shares < level], default=0.0))
 
 
 def family_wise_error(n: int, predictors: int, dependence: float, repetitions: int, count: int = 1000) -> float:

@@ -134,6 +134,22 @@ def test_specialisation_is_one_where_heads_are_alike() -> None:
     assert alignment.specialisation(case) != pytest.approx(1, abs=1e-6)
 
 
+def test_kare_is_its_formula_on_distinct_patterns() -> None:
+    """Explicit gradients, inverses and traces; repeated patterns change nothing."""
+    case = case_of()
+    module = MultitaskModule(case.networks)
+    rows, count = output_gradients(module, case.train_inputs), len(case.counts)
+    kernel = torch.einsum("mop,nop->mn", rows, rows)
+    lam = spectrum.KARE_RIDGE * float(torch.linalg.eigvalsh(kernel / count).mean())
+    inverse = torch.linalg.inv(kernel / count + lam * torch.eye(count, dtype=torch.float64))
+    wanted = case.train_targets - module(case.train_inputs).detach()
+    top = torch.einsum("mo,mn,no->o", wanted, inverse @ inverse, wanted).mean() / count
+    assert spectrum.kare(case) == pytest.approx(float(top / (inverse.trace() / count) ** 2), rel=1e-8)
+    once = replace(case, train=np.unique(case.train))
+    assert spectrum.kare(once) == pytest.approx(spectrum.kare(case), rel=1e-9)
+    assert len(once.train) < len(case.train)
+
+
 def test_learning_curve_of_isotropic_features_is_known() -> None:
     features, samples = 50, 20
     eigenvalues = np.r_[np.full(features, 1 / features), np.zeros(10)]

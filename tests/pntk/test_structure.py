@@ -12,7 +12,7 @@ from pntk.data import draw_phase_data
 from pntk.kernels.multitask import entk, ntk_diagonal
 from pntk.network import base_networks, scaled
 from pntk.structure.silhouette import ESTIMATORS, Clustering, Start, silhouette, silhouettes, starts
-from pntk.structure.spectra import leading_eigenvectors, leading_singular
+from pntk.structure.spectra import dominant_eigenvector, leading_eigenvectors, leading_singular, unsorted_first_eigenvector
 from pntk.tasks import Environment, encode
 from tests.oracles import naive_silhouette
 
@@ -125,11 +125,42 @@ def test_every_estimator_gives_a_row_per_pattern_and_a_silhouette() -> None:
 
 def test_faithful_reading_is_column_zero_of_the_transposed_kernel() -> None:
     s = start(10)
-    expected = np.linalg.eig(s.entk[4].T)[1][:, 0].real
-    np.testing.assert_array_equal(ESTIMATORS["eig"](s)[:, 4], expected)
+    for kernel, found in zip(s.entk, ESTIMATORS["eig"](s).T, strict=True):
+        expected = np.linalg.eig(kernel.T)[1][:, 0].real
+        np.testing.assert_allclose(found * np.sign(found @ expected), expected, rtol=0, atol=1e-11)
     uneven = Start(s.networks, s.test_inputs[:100], s.train_inputs, s.train_targets)
     with pytest.raises(ValueError, match="as many test as training"):
         ESTIMATORS["eig"](uneven)
+
+
+@pytest.mark.parametrize(("scale", "layers"), [(1, "hidden"), (10, "hidden"), (10, "both"), (0.1, "hidden")])
+def test_a_dominant_eigenvector_alone_is_column_zero_of_all(scale: float, layers: str) -> None:
+    found = pairs = 0
+    for seed in (0, 1):
+        for kernel in start(scale, layers, seed).entk:
+            values, vectors = np.linalg.eig(kernel.T)
+            alone = dominant_eigenvector(kernel.T)
+            if alone is None:
+                continue
+            found, pairs = found + 1, pairs + bool(values[0].imag)
+            expected = vectors[:, 0].real
+            np.testing.assert_allclose(alone * np.sign(alone @ expected), expected, rtol=0, atol=1e-11)
+    assert found >= 14
+    assert pairs > 0
+
+
+def test_an_eigenvector_that_may_not_be_column_zero_is_left_to_the_full_decomposition() -> None:
+    rng = np.random.default_rng(0)
+    basis = rng.normal(size=(40, 40))
+    close = basis @ np.diag([1, 0.9, *np.linspace(0.1, 0.01, 38)]) @ np.linalg.inv(basis)
+    clear = basis @ np.diag([1, 0.5, *np.linspace(0.1, 0.01, 38)]) @ np.linalg.inv(basis)
+    split = np.block([[0.1 * clear[:20, :20], np.zeros((20, 20))], [np.zeros((20, 20)), clear[:20, :20]]])
+    assert dominant_eigenvector(clear) is not None
+    for matrix in (close, split, np.triu(clear), np.full((4, 4), np.nan), np.zeros((4, 4)), np.ones((1, 1))):
+        assert dominant_eigenvector(matrix) is None
+    np.testing.assert_array_equal(unsorted_first_eigenvector(split), np.linalg.eig(split)[1][:, 0].real)
+    slow = rng.normal(size=(300, 300))  # its eigenvalues fill a circle: none is far above the others
+    np.testing.assert_array_equal(unsorted_first_eigenvector(slow), np.linalg.eig(slow)[1][:, 0].real)
 
 
 def test_controls_know_nothing_of_the_weights() -> None:

@@ -8,6 +8,7 @@ import sys
 from contextlib import redirect_stderr, redirect_stdout
 from io import StringIO
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 
@@ -34,7 +35,9 @@ compute: {block: 2}
 
 
 # Nobody is at this address: a run that joined whatever cluster the environment names would fail.
-ENVIRONMENT = os.environ | {"RAY_ADDRESS": "192.0.2.1:6379"}
+# Sentences are looked for in what is printed, so lines are long; `test_sheets` looks at narrow ones.
+WIDE = {"COLUMNS": "1000"}
+ENVIRONMENT = os.environ | {"RAY_ADDRESS": "192.0.2.1:6379"} | WIDE
 
 
 def study(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
@@ -45,7 +48,7 @@ def study(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
 
 def study_here(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
     """The same in this process, which saves the seconds that importing takes; not for `run`, which starts Ray."""
-    with redirect_stdout(StringIO()) as out, redirect_stderr(StringIO()) as err:
+    with redirect_stdout(StringIO()) as out, redirect_stderr(StringIO()) as err, patch.dict(os.environ, WIDE):
         status = main([str(argument) for argument in arguments])
     return subprocess.CompletedProcess([], status, out.getvalue(), err.getvalue())
 

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from study.rows import RowsError, read_rows
-from study.run import analysed
+from study.running import analysed
 from study.tables import both_counts, cell_sheet, condition_sheet, notes, replication_sheet, seed_sheet, sentence
 from tests.study.conftest import study, study_here
 
@@ -25,8 +25,14 @@ def test_analyse_rebuilds_the_tables_from_the_rows(small_run: tuple[Path, str], 
     done = study("analyse", copy)
     assert done.returncode == 0
     assert (copy / "analysis.json").read_text() == before
-    table = printed[printed.index("small: standard against large") : printed.index("Files:")]
-    assert table in done.stdout
+    found = printed[printed.index("Do the conditions differ") : printed.index("To know")]
+    verdicts = printed[printed.index("All 5 verdicts") : printed.index("Done in")]
+    assert found in done.stdout
+    assert done.stdout.endswith(verdicts)
+    every = study_here("analyse", copy, "--tables").stdout
+    for text in ("small: standard against large, test loss. Seed level", "P values: ", "Estimator eig, test loss", found):
+        assert text in every
+    assert (copy / "analysis.md").read_text().startswith("Do the conditions differ (small: standard against large)?")
     in_file = (copy / "analysis.md").read_text()
     assert "| phase | estimator | pairs | r20 |" in in_file
     assert "unseen loss" in in_file
@@ -60,7 +66,8 @@ def test_analyse_works_with_unseen_losses_only_and_refuses_rows_without_any(tmp_
     frame.to_parquet(tmp_path / "rows" / "mine.parquet")
     done = study_here("analyse", tmp_path)
     assert done.returncode == 0
-    assert "a against b, unseen loss" in done.stdout
+    assert "for x loss on unseen patterns, 8 pairs" in " ".join(done.stdout.split())
+    assert "a against b, unseen loss" in study_here("analyse", tmp_path, "--tables").stdout
     assert "could be computed" not in done.stdout
     for column in ("silhouette_mine", "loss_x_unseen"):
         frame.drop(columns=column).to_parquet(tmp_path / "rows" / "mine.parquet")
@@ -79,11 +86,13 @@ def test_predictors_without_a_silhouette_have_a_sentence_that_is_true_and_a_page
     done = study_here("analyse", tmp_path)
     assert done.returncode == 0, done.stderr
     said = " ".join(done.stdout.split())
-    assert "of 3 seed-level correlations of predictors at t = 0, in 1 ranking(s), 3 have a family-wise p below .05" in said
+    assert "Not asked: the rows hold no silhouette. Of 2 predictors at t = 0, held-out seeds confirm: trace." in said
     assert "could be computed" not in said  # the ranking is of nothing but correlations
+    every = " ".join(study_here("analyse", tmp_path, "--tables").stdout.split())
+    assert "of 3 seed-level correlations of predictors at t = 0, in 1 ranking(s), 3 have a family-wise p below .05" in every
     done = study_here("report", tmp_path)
     assert done.returncode == 0, done.stderr
-    assert "scatter: not drawn, because the rows hold no silhouette." in done.stdout
+    assert "4: the rows hold no silhouette" in done.stdout
     assert "ranking: not drawn" not in done.stdout
     assert "of 3 seed-level correlations" in (page := (tmp_path / "report.html").read_text())
     assert page.index("Ranking, a against b, x test loss") < page.index("Methods</h2>")

@@ -7,6 +7,7 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from rich.console import Console
@@ -19,9 +20,11 @@ from pntk.training.flow import follow_flow
 from pntk.training.workspace import Workspace
 from study.bench import BENCHES
 from study.bench import analysis as analysis_bench
+from study.bench import first as first_bench
 from study.bench import flow as flow_bench
 from study.bench import fused as fused_bench
 from study.bench import predictors as predictors_bench
+from study.bench import response as response_bench
 from study.bench import scale as scale_bench
 from study.bench import silhouette as silhouette_bench
 from study.bench import sweep as sweep_bench
@@ -58,6 +61,13 @@ def test_bench_predictors_solves_what_the_dense_solution_solves(monkeypatch: pyt
     assert set(numbers["steps"]) == {"standard", "large"}
     assert all(cost > 0 for costs in numbers["steps"].values() for cost in costs.values())
     assert set(PREDICTORS) == {c.removeprefix("predictor_single_") for c in numbers["steps"]["large"] if "_single_" in c}
+
+
+def test_bench_response_asks_a_reference_and_trains_what_it_speaks_of() -> None:
+    numbers = response_bench.bench_response(Console(quiet=True), steps=20, units=30)
+    assert set(numbers["seconds"]) == {"a reference", "its answers", "training"}
+    assert 0 < numbers["ratio"] < 100
+    np.testing.assert_allclose(numbers["predicted"], numbers["true"], rtol=0.1)
 
 
 def test_the_vmap_baseline_takes_the_naive_steps() -> None:
@@ -192,3 +202,13 @@ def test_bench_sweep_goes_the_way_of_a_run(monkeypatch: pytest.MonkeyPatch) -> N
     assert 0 < numbers["pure_cpu"] < numbers["real"]["cpu"]
     assert {"driver", "GCS", "raylet", "worker"} <= set(numbers["simulated"][0]["megabytes"])
     assert sweep_bench.simulated_plan(300).networks == len(sweep_bench.simulated_plan(300).blocks()) == 300
+
+
+def test_bench_first_compares_ways_that_agree(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in {"HIDDEN": 30, "PATTERNS": 90, "STEPS": 5, "STATES": (10, 11)}.items():
+        monkeypatch.setattr(first_bench, name, value)
+    numbers = BENCHES["first"](Console(quiet=True))
+    assert numbers["largest_difference"] < 1e-6
+    assert numbers["steps_equal"]
+    assert numbers["alone"] > 9
+    assert set(numbers["ratios"]) >= {"baseline", "LR-tuned", "a gradient step"}

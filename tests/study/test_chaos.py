@@ -33,6 +33,7 @@ def clean(numbers: dict[str, object]) -> None:
     assert (numbers["missing"], numbers["duplicated"], numbers["changed"]) == (0, 0, 0)
 
 
+@pytest.mark.slow
 def test_kills_lose_nothing(tmp_path: Path) -> None:
     numbers = chaos(2, seed=3, console=Console(quiet=True), folder=tmp_path, text=small_text())
     assert numbers["kills"] == sum(numbers["by_kind"].values()) == 2

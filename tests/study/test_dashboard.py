@@ -272,7 +272,7 @@ print(statuses)
 def test_publishing_creates_then_updates_and_runs_reach_the_server(by_trial: Path) -> None:
     commands = study_here("dashboard", by_trial).stdout
     assert f"wandb sync {by_trial}/wandb/offline-run-*" in commands
-    assert f"python -m study dashboard {by_trial} --publish --entity ENTITY" in commands
+    assert f"study dashboard {by_trial} --publish --entity ENTITY" in commands
     with wandb_server() as server:
 
         def client(*arguments: str) -> subprocess.CompletedProcess[str]:

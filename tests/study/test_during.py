@@ -230,13 +230,26 @@ def during_run(small_sweep: Path, tmp_path_factory: pytest.TempPathFactory) -> t
     out = tmp_path_factory.mktemp("during") / "out"
     names = "settings.structure_estimators=[svd_right, ntk]"
     settings = ("settings.structure_records=5", names, "settings.keep_seeds=[0]", "settings.snapshots=3", "seeds=5")
+    predictor = ("predictors=[linear_response]", "references=2", "reference_units=20", "reference_data_seed=0")
+    settings += tuple(f"settings.{assignment}" for assignment in predictor)
     done = study("run", small_sweep, "--out", out, "--set", *settings, "compute.block=5")
     assert done.returncode == 0, done.stdout + done.stderr
     return out, done.stdout
 
 
-def test_a_run_leaves_structure_in_rows_tables_pictures_and_kept_files(during_run: tuple[Path, str], tmp_path: Path) -> None:
+def test_a_run_trains_references_once_for_its_folder(during_run: tuple[Path, str]) -> None:
     out, printed = during_run
+    assert "References of linear response: 4 to train, once for this folder." in printed
+    assert "4 of 4 references" in printed
+    assert len(list((out / "references").glob("*.npz"))) == 4
+    frame = read_rows(out)
+    for phase in ("single", "multi"):
+        assert frame[f"predictor_{phase}_linear_response"].nunique() == 10
+        assert np.isfinite(frame[f"predictor_{phase}_linear_response"]).all()
+
+
+def test_a_run_leaves_structure_in_rows_tables_pictures_and_kept_files(during_run: tuple[Path, str], tmp_path: Path) -> None:
+    out, _ = during_run
     frame = read_rows(out)
     assert len(frame) == 10
     for _, row in frame.iterrows():
@@ -249,12 +262,13 @@ def test_a_run_leaves_structure_in_rows_tables_pictures_and_kept_files(during_ru
     for name in ("over_time", "structure"):
         for kind in ("png", "svg"):
             assert (out / "figures" / f"{name}.{kind}").stat().st_size > 5000
+    tables = study_here("analyse", out, "--tables").stdout
     for text in (
         "the silhouette during training against final losses",
         "simultaneous band over the steps",
         "silhouette difference",
     ):
-        assert text in printed
+        assert text in tables
     analysis = json.loads((out / "analysis.json").read_text())["over_time"]
     keys = {(c["measured"], c["phase"], c["outcome"], c["estimator"]) for c in analysis["curves"]}
     pairs_of_phases = [("single", "single"), ("single", "multi"), ("multi", "multi")]

@@ -41,7 +41,7 @@ def block_of(changes: dict[str, object]) -> Block:
     sweep = yaml.safe_load(SMALL)
     phases = sweep["curricula"]["brief"]["phases"]
     for phase in phases:
-        phase["steps"] = 250
+        phase["steps"] = 100
     for name, value in changes.items():
         if name.startswith("phases"):
             _, number, field = name.split(".")
@@ -54,7 +54,7 @@ def block_of(changes: dict[str, object]) -> Block:
     return Block(cell, cell.draws[:3])
 
 
-OUTAGES = [20, pytest.param(70, marks=pytest.mark.slow)]  # seconds: longer than anything but storage is waited for
+OUTAGES = [20, 70]  # seconds: longer than anything but storage is waited for
 
 
 class Died(Exception):
@@ -141,6 +141,7 @@ def same_networks(ours: pd.DataFrame, undisturbed: Path, seeds: int = 6) -> None
     pd.testing.assert_frame_equal(ours[trained], expected[trained], check_exact=False, rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_a_poison_cell_is_reported_and_the_rest_completes(
     small_sweep: Path, small_run: tuple[Path, str], tmp_path: Path
 ) -> None:
@@ -193,6 +194,7 @@ def test_a_cell_that_cannot_fit_is_refused_before_any_work(small_sweep: Path, tm
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.slow
 def test_a_full_disk_at_the_row_write_loses_nothing_that_was_written(
     small_sweep: Path, small_run: tuple[Path, str], tmp_path: Path
 ) -> None:
@@ -219,6 +221,7 @@ def test_a_full_disk_at_the_row_write_loses_nothing_that_was_written(
         subprocess.run(["umount", str(out / "rows")], check=True)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("outage", OUTAGES)
 def test_storage_that_is_away_when_rows_are_to_be_written(
     outage: float, small_sweep: Path, small_run: tuple[Path, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch

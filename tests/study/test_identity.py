@@ -23,7 +23,7 @@ from study.identity import identity_of, packed, runs, unpacked
 from study.linear_settings import LinearSettings
 from study.plan import Block, LinearCell, Plan, make_plan
 from study.rows import finished, read_rows, write_rows
-from study.run import analysed, report, run
+from study.running import analysed, report, run
 from study.scan.space import make_scan
 from study.schema import setting_values
 from study.sweep import Settings, Sweep, SweepError, Tracking

@@ -40,8 +40,11 @@ def test_terminal_json_markdown_page_and_captions_say_interim_with_the_counts(un
     done = study_here("analyse", unfinished)
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith(NOTE)
-    assert "INTERIM, 11 of 12 networks: With up to 5 pairs" in " ".join(done.stdout.split())
-    assert "5 of 6" in done.stdout
+    assert "INTERIM: 11 of 12 networks are finished; every number may change." in done.stdout
+    tables = study_here("analyse", unfinished, "--tables")
+    assert tables.stdout.startswith(NOTE)
+    assert "INTERIM, 11 of 12 networks: With up to 5 pairs" in " ".join(tables.stdout.split())
+    assert "5 of 6" in tables.stdout
     analysis = json.loads((unfinished / "analysis.json").read_text())
     assert (analysis["interim"]["finished"], analysis["interim"]["planned"]) == (11, 12)
     assert analysis["interim"]["cells"][1] == {"cell": "large", "finished": 5, "planned": 6}

@@ -15,7 +15,7 @@ from study.statistics.correlations import centred, r20, raw, within_first
 from study.statistics.intervals import CORRELATION_METHOD, estimates
 from study.statistics.jackknife import fisher_interval, leave_one_out, null_units
 from study.statistics.pairs import Pairs, make_pairs
-from study.statistics.ranks import rank_correlation, tau_without_one
+from study.statistics.ranks import at_the_edge, rank_correlation, tau_without_one
 from study.statistics.reliable import reliable
 from tests.study.test_permutation import some_pairs
 
@@ -112,7 +112,21 @@ def test_where_there_is_no_interval_there_is_a_reason() -> None:
     ties = np.repeat([0.0, 1.0], 6)
     (found,) = estimates([centred], pairs_from(ties, np.tile([0.0, 1.0, 1.0], 4)))
     assert -1 <= found.low < found.value < found.high <= 1
-    assert rank_correlation(pairs_from(x, 2 * x), "kendall").reason == "a correlation of 1"
+
+
+def test_kendalls_tau_has_an_interval_where_every_pair_agrees() -> None:
+    """Hoeffding's bound: with every pair concordant, P(share = 1) <= p^k, so that the share is at least .025^(1 / k)."""
+    x = np.arange(12.0)
+    for y, ends in ((2 * x, (2 * 0.025 ** (1 / 6) - 1, 1.0)), (-x, (-1.0, 1 - 2 * 0.025 ** (1 / 6)))):
+        found = rank_correlation(pairs_from(x, y), "kendall")
+        assert (found.low, found.high) == pytest.approx(ends, abs=1e-9)
+        assert "Hoeffding" in found.method
+    one_off = np.where(x == 5, -1.0, x)  # tau is 1 without this seed only
+    found = rank_correlation(pairs_from(x, one_off), "kendall")
+    assert found.low < found.value < found.high == 1
+    assert at_the_edge(found.value, 12)[0] == pytest.approx(found.low)
+    k, share, p = 6, (1 + found.value) / 2, (1 + found.low) / 2
+    assert np.exp(-k * (share * np.log(share / p) + (1 - share) * np.log((1 - share) / (1 - p)))) == pytest.approx(0.025)
 
 
 def test_numbers_that_are_not_finite_leave_with_their_pair() -> None:

@@ -164,7 +164,7 @@ def test_a_star_is_mapped_from_its_rows_to_the_report(tmp_path: Path) -> None:
     with threads(1):
         for block in plan.blocks():
             write_rows(tmp_path, block, rows_of(run_block(block), plan.sweep.name, {"commit": "0" * 40}))
-    done = study_here("analyse", tmp_path)
+    done = study_here("analyse", tmp_path, "--tables")
     assert done.returncode == 0, done.stderr
     assert "Map of svd_right against the final loss, over the seeds of a cell: of 12 cells and phases" in done.stdout
     entries = pd.read_csv(tmp_path / "maps.csv")

@@ -387,7 +387,7 @@ def test_analyse_and_report_rank_whenever_rows_hold_predictors(small_run: tuple[
         for phase in PHASES:
             part[f"predictor_{phase}_weight_{len(part)}"] = part["silhouette_svd_right"]
         part.to_parquet(path)
-    done = study_here("analyse", out)
+    done = study_here("analyse", out, "--tables")
     assert done.returncode == 0, done.stderr
     assert "who says which seed does better" in " ".join(done.stdout.split())
     analysis = (out / "analysis.json").read_text()

@@ -39,7 +39,7 @@ from study.predictor_cost import costs_of
 from study.report.read import read_study
 from study.report.view import settings_sheets
 from study.rows import RowsError, read_rows, write_table
-from study.run import analysed
+from study.running import analysed
 from study.schema import setting_values
 from study.seal import broken, sealed
 from study.statistics.variance import design_of

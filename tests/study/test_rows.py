@@ -58,7 +58,7 @@ def test_work_is_told_completely(plan: Plan) -> None:
     assert sum(told) == work_of(block.cell) * len(block.draws)
 
 
-def test_interleaved_phases_join_their_curves_and_keep_their_data() -> None:
+def test_interleaved_phases_join_their_curves_keep_their_data_and_are_read(tmp_path: Path) -> None:
     raw = yaml.safe_load(SMALL)
     raw["curricula"]["brief"]["cycles"] = 3
     block = make_plan(parse_sweep(raw)).blocks()[0]
@@ -68,6 +68,8 @@ def test_interleaved_phases_join_their_curves_and_keep_their_data() -> None:
     assert (np.diff(curves.steps) >= 0).all()
     assert curves.train.shape == (len(block.draws), len(curves.steps))
     assert result.losses["multi_test"][0] == result.curves["multi"].test[0, -1]
+    write_rows(tmp_path, block, rows_of(result, "small", {}))
+    assert list(read_rows(tmp_path)["curve_single_steps"][0]) == curves.steps.tolist()  # with 40 and 80 twice
 
 
 def test_a_block_written_twice_is_there_once_and_leaves_no_scraps(result: BlockResult, tmp_path: Path) -> None:

@@ -40,10 +40,19 @@ def same_rows(left: Path, right: Path) -> None:
     pd.testing.assert_frame_equal(read_rows(left), read_rows(right))
 
 
-def test_a_run_prints_plan_tables_and_files(small_run: tuple[Path, str]) -> None:
+def test_a_run_prints_plan_answer_and_files(small_run: tuple[Path, str]) -> None:
     _, printed = small_run
-    for text in ("2 cells, 12 networks", "Estimated time", "small: standard against large", "centred r", "rows:", "Done in"):
+    for text in (
+        "2 cells, 12 networks",
+        "Estimated time",
+        "Do the conditions differ (small: standard against large)?",
+        "rows:",
+    ):
         assert text in printed
+    assert "6 seeds a contrast (small): enough to see whether conditions differ" in printed
+    last = printed[printed.index("Do the conditions differ") :].splitlines()
+    assert len(last) <= 24  # a terminal's height: the answer, all verdicts in a few rows, the time
+    assert "P values:" not in printed
     assert "Configuration for experiment" not in printed  # Tune's own tables
 
 
@@ -176,7 +185,9 @@ def test_resume_after_losing_rows_gives_the_same_rows_in_other_blocks(
 LONGER = ("--set", "curricula.brief.phases.0.steps=6000", "--set", "seeds=4", "--set", "compute.block=1")
 
 
-@pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGKILL], ids=["ctrl-c", "kill"])
+@pytest.mark.parametrize(
+    "sign", [pytest.param(signal.SIGINT, id="ctrl-c"), pytest.param(signal.SIGKILL, id="kill", marks=pytest.mark.slow)]
+)
 def test_an_interrupted_run_goes_on_where_it_stopped(small_sweep: Path, tmp_path: Path, sign: signal.Signals) -> None:
     out = tmp_path / "out"
     arguments = [sys.executable, "-m", "study", "run", str(small_sweep), "--out", str(out), "--wandb", "disabled", *LONGER]
@@ -247,6 +258,7 @@ cluster.shutdown()
 """
 
 
+@pytest.mark.slow
 def test_a_run_on_a_cluster_of_two_nodes_that_is_already_there(small_sweep: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     cluster = subprocess.Popen([sys.executable, "-c", CLUSTER], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)

@@ -130,7 +130,7 @@ def test_run_and_scan_say_which_of_them_a_file_is_for(tmp_path: Path, small_swee
     path.write_text(json.dumps(raw()))
     done = study_here("run", path, "--out", tmp_path / "out")
     assert done.returncode == 2
-    assert "use `python -m study scan`" in done.stderr
+    assert "use `study scan`" in done.stderr
     done = study_here("scan", small_sweep, "--out", tmp_path / "out")
     assert done.returncode == 2
     assert "has no section scan" in done.stderr

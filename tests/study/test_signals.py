@@ -15,6 +15,7 @@ import pytest
 import yaml
 
 from study.lock import FILE
+from study.signals import kept_from_children
 from tests.study.conftest import ENVIRONMENT, ROOT, SMALL
 
 ENDINGS = [(signal.SIGTERM, 143), (signal.SIGHUP, 129), (signal.SIGINT, 1)]
@@ -140,3 +141,21 @@ def test_a_run_ends_in_one_line(number: signal.Signals, to_all: bool, when: str,
         assert last.endswith("the same command goes on from there.")
         assert printed.count("Stopped") == 1
     assert not (out / FILE).exists()
+
+
+def test_ray_would_not_hear_a_signal_to_the_whole_job() -> None:
+    """Else its processes may end before the driver does, which Ray then ends with a status of its own."""
+    sleep = [sys.executable, "-c", "import time; print('asleep', flush=True); time.sleep(60)"]
+    with kept_from_children():
+        kept = subprocess.Popen(sleep, stdout=subprocess.PIPE)
+    other = subprocess.Popen(sleep, stdout=subprocess.PIPE)
+    for process in (kept, other):
+        assert process.stdout is not None
+        process.stdout.readline()
+        process.send_signal(signal.SIGTERM)
+    assert other.wait(timeout=30) == -signal.SIGTERM
+    kept.send_signal(signal.SIGHUP)
+    with pytest.raises(subprocess.TimeoutExpired):
+        kept.wait(timeout=0.5)
+    kept.kill()
+    assert kept.wait(timeout=30) == -signal.SIGKILL

@@ -324,7 +324,7 @@ def test_what_is_done_is_left_out_of_the_blocks() -> None:
         (("run", PAPER, "--set", "compute.gpus_per_trial=64"), "this machine has"),
         (("run", PAPER, "--address", "127.0.0.1:9"), "no Ray cluster answers"),
         (("run", "nowhere.yaml"), "nowhere.yaml: cannot be read"),
-        (("export", "nowhere", "--cell", "a", "--seed", "1", "--to", "x.npz"), "cannot be read"),
+        (("export", "nowhere", "--cell", "a", "--seed", "1", "--to", "x.npz"), "no such folder"),
         (("bench", "entk", "--json", "/nowhere/x.json"), "does not exist"),
         (("power", "--width", "3"), "--width = 3.0"),
     ],

@@ -34,15 +34,25 @@ def foreign(out: Path, seeds: dict[str, range]) -> pd.DataFrame:
 
 
 @pytest.mark.parametrize(
-    ("seeds", "says"),
-    [({"a": range(12)}, "One cell: "), ({"a": range(12), "b": range(20, 32)}, "2 cells, of which no two are compared: ")],
+    ("seeds", "says", "answers"),
+    [
+        ({"a": range(12)}, "One cell: ", "Not asked: there is one cell, a."),
+        (
+            {"a": range(12), "b": range(20, 32)},
+            "2 cells, of which no two are compared: ",
+            "there are 2 cells, no two of them compared",
+        ),
+    ],
 )
-def test_cells_that_nothing_is_compared_with_are_analysed_within(seeds: dict[str, range], says: str, tmp_path: Path) -> None:
+def test_cells_that_nothing_is_compared_with_are_analysed_within(
+    seeds: dict[str, range], says: str, answers: str, tmp_path: Path
+) -> None:
     frame = foreign(tmp_path / "out", seeds)
     done = study_here("analyse", tmp_path / "out")
     assert done.returncode == 0, done.stderr
     assert "Within cells: correlation over seeds" in done.stdout
-    assert says in done.stdout
+    assert answers in done.stdout
+    assert says in study_here("analyse", tmp_path / "out", "--tables").stdout
     analysis = json.loads((tmp_path / "out" / "analysis.json").read_text())
     assert (analysis["results"], analysis["contrasts"], analysis["outcomes"]) == ([], {}, ["test"])
     assert analysis["family"] == len(analysis["within"]) == 2 * len(seeds)
@@ -60,7 +70,7 @@ def test_cells_that_nothing_is_compared_with_are_analysed_within(seeds: dict[str
     page = (tmp_path / "out" / "report.html").read_text()
     assert says in page
     assert "family-wise p" in page
-    assert "scatter: not drawn, because no two cells of the study are compared." in drawn.stdout
+    assert ": no two cells of the study are compared." in drawn.stdout
 
 
 def test_few_seeds_are_a_reason_and_a_strong_link_is_found(tmp_path: Path) -> None:
@@ -77,7 +87,7 @@ def test_losses_that_are_all_undefined_are_no_traceback(tmp_path: Path) -> None:
     foreign(tmp_path, {"a": range(6)}).assign(loss_multi_test=np.nan).to_parquet(tmp_path / "rows" / "rows.parquet")
     done = study_here("analyse", tmp_path)
     assert done.returncode == 0
-    assert "No correlation with test losses could be computed" in done.stdout
+    assert "no correlation with test losses could be computed" in done.stdout
     refused = study_here("report", tmp_path)
     assert (refused.returncode, refused.stderr.count("\n")) == (2, 1)
 

@@ -306,7 +306,8 @@ def test_nothing_is_written_but_whole() -> None:
         ("disturbed.py", "disturbed_run"), ("disturbed.py", "chaos"),  # a log, and a sweep in a temporary folder
         ("stored.py", "_drop_half_a_line"),  # Optuna's journal, which only grows
         ("ray_token.py", "_make"),  # Ray's own file, linked into place when it is whole
-        ("style.py", "save"), ("checkpoint.py", "write"), ("export.py", "export"), ("attribute.py", "attribute_study"),
+        ("style.py", "save"), ("checkpoint.py", "write"), ("reference_files.py", "write"),
+        ("export.py", "export"), ("attribute.py", "attribute_study"),
         ("seal.py", "sealed"), ("unpack.py", "_answer"),  # these into memory
     }  # fmt: skip
     writers = {"write_text", "write_bytes", "savefig", "savez", "savez_compressed", "to_parquet", "write_table", "tofile"}
