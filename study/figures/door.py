@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from matplotlib.figure import Figure
 
-from study.figures.registry import FIGURES, LINEAR, why_not
+from study.figures.registry import FIGURES, LINEAR, draw_one
 from study.figures.study import Missing, Study, leading_contrast
 from study.figures.style import close, use_our_style
 from study.figures.words import plain_words
@@ -43,7 +43,7 @@ def draw(door: Door, name: str, contrast: str | None) -> Figure:
     if door.folder is not None:
         study = with_linear(study, door.folder)
     use_our_style()
-    drawn = why_not(study, functions[name]) or functions[name](study)
+    drawn = draw_one(study, functions[name])
     if isinstance(drawn, Missing):
         raise _problem(f"figure {name!r}: not drawn, because {drawn.reason}")
     plain_words(drawn.figure)

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
+import matplotlib.pyplot as plt
+
 from study.figures.confirmation import confirmation
 from study.figures.figure_1 import figure_1
 from study.figures.figure_2 import figure_2
@@ -68,7 +70,20 @@ LINEAR = (figure_2, figure_3, figure_4, figure_5, figure_11, figure_12, figure_1
 def draw_all(study: Study) -> Iterator[tuple[str, Drawn | Missing]]:
     """Every figure by name, one at a time; who takes it closes it."""
     for function in LINEAR if study.is_linear else FIGURES:
-        yield function.__name__, why_not(study, function) or function(study)
+        yield function.__name__, draw_one(study, function)
+
+
+def draw_one(study: Study, function: Callable[[Study], Drawn | Missing]) -> Drawn | Missing:
+    """One figure, or why the study has none; what an error ends half drawn is closed, and a session's own stay open."""
+    if missing := why_not(study, function):
+        return missing
+    before = plt.get_fignums()
+    try:
+        return function(study)
+    except BaseException:
+        for number in set(plt.get_fignums()).difference(before):
+            plt.close(number)
+        raise
 
 
 def why_not(study: Study, function: Callable[[Study], Drawn | Missing]) -> Missing | None:

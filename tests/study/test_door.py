@@ -54,16 +54,38 @@ def test_a_figure_is_drawn_by_name_and_leaves_a_session_as_it_was(opened: study.
 
     matplotlib.use("svg")
     plt.rcParams["font.size"] = 13
-    before = os.environ.get("MPLBACKEND")
+    before, mine = os.environ.get("MPLBACKEND"), plt.figure()
+    others = plt.get_fignums()
     try:
         figure = opened.figure("scatter")
         assert len(figure.axes) >= 2
-        assert not plt.get_fignums()
+        assert plt.get_fignums() == others
         assert (plt.get_backend(), plt.rcParams["font.size"]) == ("svg", 13)
         assert os.environ.get("MPLBACKEND") == before
     finally:
+        plt.close(mine)
         matplotlib.use("agg")
         plt.rcParams.update(matplotlib.rcParamsDefault)
+
+
+def test_a_figure_that_an_error_ends_half_drawn_is_closed_and_others_stay(
+    opened: study.Study, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import matplotlib.pyplot as plt
+
+    from study.figures.study import Study
+
+    def scatter(_: Study) -> None:
+        plt.figure()
+        raise ValueError("half drawn")
+
+    mine = plt.figure()
+    others = plt.get_fignums()
+    monkeypatch.setattr("study.figures.door.FIGURES", (scatter,))
+    with pytest.raises(ValueError, match="half drawn"):
+        opened.figure("scatter")
+    assert plt.get_fignums() == others
+    plt.close(mine)
 
 
 def test_what_is_mistyped_is_one_line_with_what_may_be_meant(small_run: tuple[Path, str], opened: study.Study) -> None:
