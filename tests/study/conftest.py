@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from contextlib import redirect_stderr, redirect_stdout
 from io import StringIO
 from pathlib import Path
@@ -38,6 +39,16 @@ compute: {block: 2}
 # Sentences are looked for in what is printed, so lines are long; `test_sheets` looks at narrow ones.
 WIDE = {"COLUMNS": "1000"}
 ENVIRONMENT = os.environ | {"RAY_ADDRESS": "192.0.2.1:6379"} | WIDE
+
+
+@pytest.fixture(autouse=True, scope="module")
+def environment_of_ray() -> Iterator[None]:
+    """Ray that starts in this process leaves variables behind, by which a cluster started later asks for a token."""
+    before = dict(os.environ)
+    yield
+    for name in {name for name in os.environ if name.startswith("RAY_")} - set(before):
+        del os.environ[name]
+    os.environ.update({name: value for name, value in before.items() if name.startswith("RAY_")})
 
 
 def study(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
