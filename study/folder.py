@@ -27,6 +27,7 @@ from study.storage import (
 from study.sweep import Sweep, SweepError, plain_line
 from study.sweep_file import parse_sweep, read_text
 from study.wandb_run import study_id
+from study.written import NAMES
 
 FILE = "sweep.json"
 LINEAR = "linear"  # of a study's folder: the study of linear networks that runs along with it
@@ -34,7 +35,8 @@ LARGEST_STORED = 50_000_000  # bytes: a sweep file with every default and every 
 LOCK = "driver.json"  # of who is at work in the folder; see `study.lock`
 LARGEST_LOCK = 65_536  # bytes
 LOCK_FIELDS = {"id", "pid", "started", "host", "boot", "namespace", "beats", "beat"}
-EMPTY = ("rows", "checkpoints", "kept", "figures", "wandb", "ray", "lost+found")  # folders that may be there, with nothing in
+WITHIN = tuple(name for name in NAMES if name)  # folders of ours in which a link could lead a write or a read astray
+EMPTY = (*WITHIN, "wandb", "ray", "lost+found")  # folders that may be there, with nothing in
 _STARTED = re.compile(rf"\.({re.escape(FILE)}|{re.escape(LOCK)})\..+\.tmp")  # what a start was interrupted in writing
 
 
@@ -164,9 +166,6 @@ def check_links(out: Path) -> None:
             raise SweepError(f"{path}: is a link {problem}")
         if path.name != "wandb" and (what := _no_file(path)):
             raise SweepError(f"{path}: is {what}, and only regular files are read and written; remove it")
-
-
-WITHIN = ("rows", "figures", "checkpoints", "kept")  # folders of ours in which a link could lead a write or a read astray
 
 
 def _leads_out(path: Path, home: Path) -> str:

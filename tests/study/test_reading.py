@@ -138,7 +138,7 @@ def test_files_of_a_folder_that_are_none_are_named_before_work(name: str, what: 
         assert refusal(refused).count(FILE) == 1
 
 
-@pytest.mark.parametrize("folder", ["rows", "figures", "checkpoints", "kept"])
+@pytest.mark.parametrize("folder", ["rows", "figures", "checkpoints", "kept", "references"])
 def test_a_folder_of_a_cell_that_leads_elsewhere_is_named_before_work(folder: str, tmp_path: Path) -> None:
     elsewhere, out = tmp_path / "elsewhere", tmp_path / "out"
     elsewhere.mkdir()

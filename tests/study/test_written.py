@@ -282,6 +282,7 @@ def test_temporary_files_of_dead_processes_are_cleaned_and_only_those(tmp_path: 
     ours = [f"rows/standard/.0-5-{KEY}.parquet.{dead}.tmp", f"checkpoints/standard/.0-5-{KEY}.npz.{dead}-0123abcd.tmp",
             f".analysis.json.{dead}.tmp", f"figures/.scatter.png.{dead}-0123abcd.tmp",
             f"kept/large/.3-3.vectors.parquet.{dead}.tmp", f".driver.json.{dead}-0123abcd.tmp",
+            f"references/.0123456789abcdef.npz.{dead}-0123abcd.tmp",
             f".identity.json.{dead}-0123abcd.tmp"]  # fmt: skip
     theirs = [f".thesis.tex.{dead}.tmp", f"rows/.notes.{dead}.tmp", f"deeper/.analysis.json.{dead}.tmp", "analysis.json.tmp",
               f".report.html.{os.getpid()}.tmp", ".analysis.json.swp"]  # fmt: skip
