@@ -10,11 +10,11 @@ from study.refused import RowsError
 from study.storage import Location
 
 
-def did_you_mean(name: object, known: Iterable[object]) -> str:
-    """`; did you mean 'scatter'?`, or "" where nothing is near; capitals do not count."""
+def did_you_mean(name: object, known: Iterable[object], where: str = "") -> str:
+    """`; did you mean 'scatter'?`, or "" where nothing is near; capitals do not count. `where` is put before what is meant."""
     folded = {str(one).lower(): str(one) for one in known}
     near = difflib.get_close_matches(str(name).lower(), folded, 1)
-    return f"; did you mean {folded[near[0]]!r}?" if near else ""
+    return f"; did you mean {where + folded[near[0]]!r}?" if near else ""
 
 
 def check_folder(out: Location) -> None:

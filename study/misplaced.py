@@ -37,12 +37,14 @@ def hint(path: Iterable[str], value: Any, model: type[BaseModel]) -> str:
     """
     *above, name = path
     inner = "linear." if above[:1] == ["linear"] else ""
+    names, meant = list(model.model_fields), did_you_mean(name, model.model_fields)
     for section, models in SECTIONS.items() if model in KNOWN else ():
         if model not in models and any(name in other.model_fields for other in models):
             field = f"{inner}{section}.{name}" if section else f"{inner}{name}"
             belongs = f"to `{inner}{section}`" if section else "to the sweep itself"
-            return f"; `{name}` belongs {belongs}: --set {field}={_shown(value)}"
-    names, meant = list(model.model_fields), did_you_mean(name, model.model_fields)
+            return f"{meant}; `{name}` belongs {belongs}: --set {field}={_shown(value)}"
+    if not meant and model is Sweep:
+        meant = did_you_mean(name, Settings.model_fields, "settings.")
     more = f", ... ({len(names)} in all)" if meant and len(names) > MOST_NAMES else ""
     return f"; allowed: {', '.join(names[:MOST_NAMES] if more else names)}{more}{meant}"
 

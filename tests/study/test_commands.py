@@ -46,6 +46,8 @@ def refusal(capsys: pytest.CaptureFixture[str], *command: str) -> str:
         ("run sweeps/qick.yaml", "did you mean 'sweeps/quick.yaml'?"),
         ("run quick --tabels", "did you mean '--tables'?"),
         ("run quick --set hidden_units=100", "`hidden_units` belongs to `settings`: --set settings.hidden_units=100"),
+        ("run quick --set hidden_unit=100", "; did you mean 'settings.hidden_units'?"),
+        ("run quick --set seed=3", "; did you mean 'seeds'?; `seed` belongs to `scan`: --set scan.seed=3"),
         ("run quick --set cells.large.block=3", "`block` belongs to `compute`: --set compute.block=3"),
         ("run quick --set settings.seeds=[1,2]", "`seeds` belongs to the sweep itself: --set seeds='[1, 2]'"),
         ("run paper --set linear.hidden_units=3", "`hidden_units` belongs to `linear.settings`: --set linear.settings.hidden_"),
