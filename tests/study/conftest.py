@@ -14,6 +14,7 @@ from unittest.mock import patch
 import pytest
 
 from study.__main__ import main
+from study.figures.style import use_our_style
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -49,6 +50,12 @@ def environment_of_ray() -> Iterator[None]:
     for name in {name for name in os.environ if name.startswith("RAY_")} - set(before):
         del os.environ[name]
     os.environ.update({name: value for name, value in before.items() if name.startswith("RAY_")})
+
+
+@pytest.fixture(autouse=True, scope="module")
+def style_of_figures() -> None:
+    """Figures that tests draw themselves look as those of a report, whatever style a module before has left behind."""
+    use_our_style()
 
 
 def study(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
