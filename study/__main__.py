@@ -210,7 +210,7 @@ def _run(options: argparse.Namespace, console: Console) -> int:
     from study.next_steps import typed
     from study.running import run  # late: what computes takes seconds, which a sweep that is refused need not spend
 
-    return run(plan, out, tracking, options.address, console, options.tables, typed(options), options.started).status
+    return run(plan, out, tracking, options.address, console, options.tables, typed(options), options.started)
 
 
 def _analyse(options: argparse.Namespace, console: Console) -> int:

@@ -194,14 +194,14 @@ def run(sweep: str | os.PathLike[str], /, *, out: str | os.PathLike[str] | None 
         loaded = load_sweep(path, given)
         from study.next_steps import typed
         from study.plan import make_plan  # later still: most of the seconds, which a mistyped name need not spend
-        from study.running import run as run_plan
+        from study.running import attempt
 
         folder = Path("results") / loaded.name if out is None else place_of(out)
         tracking = outward.chosen(Namespace(wandb=None, entity=None, project=None), loaded.wandb, folder, console)
         loaded = loaded.model_copy(update={"wandb": outward.remembered(tracking)})
         command = typed(Namespace(sweep=path, out=out, address=None, assignments=given))
         plan = make_plan(loaded)
-        ended = run_plan(plan, folder, tracking, None, console, False, command)
+        ended = attempt(plan, folder, tracking, None, console, False, command)
         if ended.status and ended.interrupted:
             raise KeyboardInterrupt(ended.problem)
         if ended.status:

@@ -88,6 +88,20 @@ def run(
     tables: bool = False,
     command: str = "",
     started: float | None = None,
+) -> int:
+    """The exit status of `attempt`: 0 done, 1 not all done."""
+    return attempt(plan, out, tracking, address, console, tables, command, started).status
+
+
+def attempt(
+    plan: Plan,
+    out: Location,
+    tracking: Tracking,
+    address: str | None,
+    console: Console,
+    tables: bool = False,
+    command: str = "",
+    started: float | None = None,
 ) -> Ended:
     """Do what the plan asks for and is not done yet, then what runs along with it; then analyse all rows.
 
