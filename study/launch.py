@@ -13,7 +13,7 @@ import os
 import signal
 import time
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
@@ -62,7 +62,8 @@ class _Feed(tune.Callback):
     def on_trial_result(self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info: Any) -> None:
         _LIVE["progress"].update(trial.trial_id, result["work"], result["finished"])
         if result["finished"] and "looks" in _LIVE:
-            _LIVE["looks"].finished(_LIVE["blocks"][trial.config["block"]])
+            part, block = trial.config["job"]
+            _LIVE["looks"][part].finished(_LIVE["blocks"][part][block])
 
 
 def in_a_line(error: Exception) -> str:
@@ -128,18 +129,32 @@ def kind_of(block: Block[Any]) -> Any:
     return linear_trial if isinstance(block.cell, LinearCell) else trial
 
 
-def run_trial(
-    config: Mapping[str, Any],
-    blocks: PackedBlocks,
-    out: str,
-    sweep: str,
-    study: str,
-    tracking: Tracking,
-    provenance: Mapping[str, str],
-    driver: str,
-) -> None:
-    """The trainable: run the block that `config` names, write its rows, log it, report its summary."""
-    block, folder = blocks[config["block"]], location(out)
+@dataclass(frozen=True)
+class Part:
+    """A plan of a launch: where its rows go, and who holds the folder's lock; trials of one that no longer does write nothing;
+    empty for no lock."""
+
+    plan: Plan
+    out: Location
+    driver: str = ""
+
+
+@dataclass(frozen=True)
+class _Home:
+    """What a worker knows of a part: its blocks, its folder as text, and the names under which it is logged."""
+
+    blocks: PackedBlocks
+    out: str
+    sweep: str
+    study: str
+    driver: str
+
+
+def run_trial(config: Mapping[str, Any], homes: Sequence[_Home], tracking: Tracking, provenance: Mapping[str, str]) -> None:
+    """The trainable: run the block of the part that `config` names, write its rows, log it, report its summary."""
+    part, number = config["job"]
+    home = homes[part]
+    block, folder = home.blocks[number], location(home.out)
     done, reported = 0, time.monotonic()
 
     def tell(work: int) -> None:
@@ -152,7 +167,7 @@ def run_trial(
     work = work_of(block.cell) * len(block.draws)
     told: dict[str, Any] = {"work": work, "finished": 0, "label": block.label}
     try:
-        rows, problem = finish(block, folder, config, sweep, study, tracking, provenance, driver, tell)
+        rows, problem = finish(block, folder, config, home.sweep, home.study, tracking, provenance, home.driver, tell)
     except Exception as error:  # would be the same again, unlike the death of a worker, which Tune mends by another try
         tune.report(told | {"failed": in_a_line(error)})
         return
@@ -160,66 +175,52 @@ def run_trial(
 
 
 def launch(
-    plan: Plan,
-    out: Location,
-    tracking: Tracking,
-    provenance: Mapping[str, str],
-    console: Console,
-    address: str | None = None,
-    driver: str = "",
-    more: bool = False,
-) -> Outcome:
-    """Run every block of the plan that has no rows yet.
+    parts: Sequence[Part], tracking: Tracking, provenance: Mapping[str, str], console: Console, address: str | None = None
+) -> list[Outcome]:
+    """Run every block of every part that has no rows yet, in one Ray and its trials in the order of the parts: what ends a
+    part leaves no core idle while another has work.
 
     Args:
-        more: whether another launch follows at once: a Ray of our own is then left to it, unless this one did not end well.
-        driver: who holds the folder's lock; trials of one that no longer does write nothing; empty for no lock.
         address: of a running Ray cluster; None starts a Ray of our own on this machine and never joins another.
+
+    Returns:
+        for each part, what became of it.
     """
-    done = finished(out)
-    blocks = plan.blocks(done)
-    if not blocks:
-        return Outcome({}, None, False)
+    done = [finished(part.out) for part in parts]
+    blocks = [part.plan.blocks(there) for part, there in zip(parts, done, strict=True)]
+    every = [(part, block) for part, of_part in zip(parts, blocks, strict=True) for block in of_part]
+    nothing = Outcome({}, None, False)
+    if not every:
+        return [nothing for _ in parts]
     quiet()
-    kept = False
     owned = "ours" in _LIVE or not ray.is_initialized()
-    work = sum(work_of(b.cell) * len(b.draws) for b in blocks)
-    progress = LiveProgress(console, work, sum(len(b.draws) for b in blocks))
-    _LIVE.update(progress=progress, looks=Looks(plan, out, console, done), blocks=blocks)
+    work = sum(work_of(b.cell) * len(b.draws) for _, b in every)
+    progress = LiveProgress(console, work, sum(len(b.draws) for _, b in every))
+    looks = [Looks(part.plan, part.out, console, there) for part, there in zip(parts, done, strict=True)]
+    _LIVE.update(progress=progress, looks=looks, blocks=blocks)
     try:
         if not ray.is_initialized():
             try:
                 start_ray(address)
                 _LIVE["ours"] = True
             except RayError as error:
-                return Outcome({"Ray": str(error).removeprefix("Ray ")}, None, False)
-        compute = plan.sweep.compute
-        if failed := prepare(wanted_by(blocks), out, compute, console):
-            return Outcome(failed, None, False)
-        if address and (waits := awaited(compute, ray.nodes())):
-            console.print(waits, highlight=False, markup=False, soft_wrap=True)
-        trainable = tune.with_parameters(
-            run_trial,
-            blocks=pack(blocks),
-            out=spelled(out),
-            sweep=plan.sweep.name,
-            study=group_of(out, plan.sweep),
-            tracking=tracking,
-            provenance=dict(provenance),
-            driver=driver,
-        )
-        space = {
-            "block": tune.grid_search(list(range(len(blocks)))), "cpus": compute.cpus_per_trial, "gpus": compute.gpus_per_trial,
-            "checkpoint_seconds": compute.checkpoint_seconds,
-        }  # fmt: skip
-        resources = {"cpu": compute.cpus_per_trial, "gpu": compute.gpus_per_trial}
+                return [Outcome({"Ray": str(error).removeprefix("Ray ")}, None, False) for _ in parts]
+        for part, of_part in zip(parts, blocks, strict=True):
+            compute = part.plan.sweep.compute
+            if failed := prepare(wanted_by(of_part), part.out, compute, console):
+                return [Outcome(failed, None, False) if other is part else nothing for other in parts]
+            if address and of_part and (waits := awaited(compute, ray.nodes())):
+                console.print(waits, highlight=False, markup=False, soft_wrap=True)
         tuner = tune.Tuner(
-            tune.with_resources(trainable, resources),
-            param_space=space,
+            tune.with_resources(
+                tune.with_parameters(run_trial, homes=_homes(parts, blocks), tracking=tracking, provenance=dict(provenance)),
+                lambda config: {"cpu": config["cpus"], "gpu": config["gpus"]},
+            ),
+            param_space=tune.grid_search(_jobs(parts, blocks)),
             tune_config=tune.TuneConfig(reuse_actors=True),
             run_config=tune.RunConfig(
                 name=time.strftime("%Y-%m-%d_%H-%M-%S"),
-                storage_path=str((local_folder(out) / "ray").resolve()),
+                storage_path=str((local_folder(parts[0].out) / "ray").resolve()),
                 callbacks=[_Feed()],
                 failure_config=tune.FailureConfig(max_failures=TRIES - 1),
                 verbose=0,
@@ -227,16 +228,38 @@ def launch(
         )
         with nullcontext() if address or not owned else watched(lambda why: _last_words(console, progress, why)):
             grid = tuner.fit()
-        kept = more and not signals.received()
     except KeyboardInterrupt:
-        return Outcome({}, None, True)
+        return [Outcome({}, None, True) for _ in parts]
     finally:
         progress.close()
-        if owned and not kept:
+        if owned:
             end_ray()
     if signals.received():  # a batch system signals every process of a job: workers that ended have not failed
-        return Outcome({}, None, True)
-    return _outcome(grid, blocks, finished(out))
+        return [Outcome({}, None, True) for _ in parts]
+    results = [[result for result in grid if (result.config or {}).get("job", (None,))[0] == n] for n in range(len(parts))]
+    return [_outcome(of_part, its, finished(part.out)) for of_part, its, part in zip(results, blocks, parts, strict=True)]
+
+
+def _homes(parts: Sequence[Part], blocks: Sequence[Sequence[Block[Any]]]) -> list[_Home]:
+    return [
+        _Home(pack(its), spelled(part.out), part.plan.sweep.name, group_of(part.out, part.plan.sweep), part.driver)
+        for part, its in zip(parts, blocks, strict=True)
+    ]
+
+
+def _jobs(parts: Sequence[Part], blocks: Sequence[Sequence[Block[Any]]]) -> list[dict[str, Any]]:
+    """What a trial is told: which block of which part, and what its sweep reserves."""
+    computes = [part.plan.sweep.compute for part in parts]
+    return [
+        {
+            "job": (part, number),
+            "cpus": compute.cpus_per_trial,
+            "gpus": compute.gpus_per_trial,
+            "checkpoint_seconds": compute.checkpoint_seconds,
+        }
+        for part, (compute, its) in enumerate(zip(computes, blocks, strict=True))
+        for number in range(len(its))
+    ]
 
 
 def end_ray() -> None:
@@ -330,11 +353,11 @@ def quiet() -> None:
     warnings.filterwarnings("ignore", category=FutureWarning, module="ray")
 
 
-def _outcome(grid: Any, blocks: list[Block[Any]], done: set[tuple[str, Draw]]) -> Outcome:
+def _outcome(grid: Iterable[Any], blocks: list[Block[Any]], done: set[tuple[str, Draw]]) -> Outcome:
     """What became of the trials; those that Tune never started have no result to speak of, only no rows."""
     failed, problems = dict[int, str](), []
     for result in grid:
-        number = (result.config or {}).get("block")
+        _, number = (result.config or {}).get("job", (None, None))
         if number is not None and result.error is not None:
             why = str(result.error).strip().splitlines() or [type(result.error).__name__]
             failed[number] = f"{why[-1]} ({TRIES} tries)"

@@ -46,19 +46,23 @@ FIGURES: dict[str, Callable[[pd.DataFrame, int], Figure]] = {
 }
 
 
-def report_linear(frame: pd.DataFrame, out: Path, said: Mapping[str, Any]) -> tuple[dict[str, Any], list[Path]]:
+def report_linear(
+    frame: pd.DataFrame, out: Path, said: Mapping[str, Any], pictures: bool = True
+) -> tuple[dict[str, Any], list[Path], list[str]]:
     """Analyse and write analysis.json, .csv, .md and figures/*.
 
     Args:
         said: of the folder (`study.extension.remarks`), and `interim` (`study.interim`).
+        pictures: whether to draw: 30 figures take longer than all the rest.
 
     Returns:
-        the analysis, and the files written.
+        the analysis, the files written, and the names of all figures of these rows, drawn or not.
     """
     analysis = analyse_linear(frame) | dict(said)
     sheets = list(linear_sheets(analysis))
     drawn = [f"{file_name(cell['cell'])}_{name}" for cell in analysis["cells"] if cell["seed"] is not None for name in FIGURES]
-    begin(out, [*ANALYSIS, *(f"figures/{name}.{kind}" for name in drawn for kind in ("svg", "png"))])
+    names = [f"figures/{name}.{kind}" for name in drawn for kind in ("svg", "png")]
+    begin(out, [*ANALYSIS, *names])
     as_json, as_csv, as_markdown = (out / f"analysis.{kind}" for kind in ("json", "csv", "md"))
     write_text(as_json, json.dumps(analysis, indent=1, allow_nan=False) + "\n")
     write_text(as_csv, csv_frame(pd.DataFrame(analysis["results"])).to_csv(index=False))
@@ -66,6 +70,8 @@ def report_linear(frame: pd.DataFrame, out: Path, said: Mapping[str, Any]) -> tu
     said_first += map(markdown_text, said["remarks"])
     write_text(as_markdown, "\n\n".join([*said_first, *map(markdown, sheets)]))
     files = [as_json, as_csv, as_markdown]
+    if not pictures:
+        return analysis, files, names
     use_our_style()
     for cell in analysis["cells"]:
         if cell["seed"] is None:
@@ -73,4 +79,4 @@ def report_linear(frame: pd.DataFrame, out: Path, said: Mapping[str, Any]) -> tu
         rows = kept_rows(frame, cell["cell"])
         for name, draw in FIGURES.items():
             files += save(draw(rows, cell["seed"]), out / "figures", f"{file_name(cell['cell'])}_{name}")
-    return analysis, files
+    return analysis, files, names

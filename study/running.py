@@ -133,8 +133,9 @@ def attempt(
         worst = Ended(0)
         for study, ended in reversed(list(zip(every, trained, strict=False))):  # the main study's answer last
             if ended.status == 0 and not (study.plan is not plan and study.untouched):  # `analyse` prints its tables again
-                shown = tables, command if study.plan is plan else ""
-                report(study.plan, study.out, console, study.plan.sweep.model_copy(update={"wandb": tracking}), *shown)
+                main = study.plan is plan
+                tracked, typed = study.plan.sweep.model_copy(update={"wandb": tracking}), command if main else ""
+                report(study.plan, study.out, console, tracked, tables, typed, pictures=main)
             worst = ended if ended.status > worst.status else worst
         if worst.status == 0:
             console.print(f"Done in {duration(time.monotonic() - (started or start))}.", highlight=False)
@@ -158,20 +159,12 @@ class _Part:
 
 
 def _train(parts: Sequence[_Part], tracking: Tracking, address: str | None, console: Console) -> list[Ended]:
-    """Train what is not done yet, the main study first, in one Ray; what comes after an interruption is not begun."""
-    from study.launch import end_ray, launch  # late: importing Ray takes seconds that a refused run need not spend
+    """Train what is not done yet, the trials of the main study first, in one Ray."""
+    from study.launch import Part, launch  # late: importing Ray takes seconds that a refused run need not spend
 
-    ended: list[Ended] = []
-    try:
-        for number, part in enumerate(parts, start=1):
-            more = number < len(parts)
-            outcome = launch(part.plan, part.out, tracking, provenance(), console, address, part.driver, more)
-            ended.append(_ended(part, outcome, console))
-            if ended[-1].interrupted:
-                break
-    finally:
-        end_ray()
-    return ended
+    launched = [Part(part.plan, part.out, part.driver) for part in parts]
+    outcomes = launch(launched, tracking, provenance(), console, address)
+    return [_ended(part, outcome, console) for part, outcome in zip(parts, outcomes, strict=True)]
 
 
 def _check(plan: Plan, address: str | None) -> None:
@@ -278,6 +271,7 @@ def report(
     tables: bool = False,
     command: str = "",
     declared: Declared | None = None,
+    pictures: bool = True,
 ) -> None:
     """Analyse all rows of a folder, write the analysis, log it to W&B and print its answer.
 
@@ -286,6 +280,7 @@ def report(
         tables: whether to print every table before the answer.
         command: that ran the study, for the answer to name; by default one that goes on from what the folder keeps.
         declared: what is compared in rows made elsewhere.
+        pictures: whether to draw those of linear networks; those of an earlier time are removed otherwise.
 
     Raises:
         RowsError: no usable rows, or no column of a predictor or an outcome.
@@ -300,13 +295,14 @@ def report(
         begin(out, ANALYSIS)
         clean(out)
     analysis: Mapping[str, Any] | None
+    figures: list[str] = []
     if is_linear(frame):
         check_linear(frame, out)
         from study.linear_report import report_linear  # late: matplotlib takes a second that other studies need not spend
 
         with as_folder(out) as folder:
             said = remarks(frame, out, plan) | {"interim": interim(frame, plan, out)}
-            analysis, written = report_linear(frame, folder, said)
+            analysis, written, figures = report_linear(frame, folder, said, pictures)
             files = _below(folder, written)
             problem = log_analysis(local_folder(out), folder, tracked, group)
         analysis |= {"warnings": frame.attrs["notes"]}
@@ -329,18 +325,20 @@ def report(
         print_cautions(console, analysis)
         if tables:
             print_tables(console, analysis)
-    _end(out, files, console)
+    _end(out, files, figures, console)
     _print_problem(problem, console)
     _print_places(out, files, console)
+    if not pictures:
+        console.print(f"study analyse {out} draws its figures.", highlight=False, markup=False, soft_wrap=True)
     if analysis is not None:
         steps = NOWHERE if out.name == LINEAR else next_steps(out, plan, len(frame), command)
         print_answer(console, analysis, steps, compact=not tables)
 
 
-def _end(out: Location, files: Sequence[str], console: Console) -> None:
+def _end(out: Location, files: Sequence[str], figures: Sequence[str], console: Console) -> None:
     """Remember what was written here, and remove what is obsolete and known to be ours."""
     if isinstance(out, Path):
-        for name in ended(out, files, SOMETIMES):
+        for name in ended(out, files, [*SOMETIMES, *figures]):
             console.print(f"{out / name}: not of these rows; it is not known to be of this program, so it stays",
                           highlight=False, markup=False, soft_wrap=True)  # fmt: skip
 

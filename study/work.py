@@ -14,12 +14,13 @@ from study.references import response_work
 STEPS_PER_MEASUREMENT = 700
 STEPS_PER_EIG = 120
 STEPS_PER_CLUSTERING = 300
+LINEAR_STEPS_PER_STEP = 13  # of a linear network of the source study; their trials share one bar
 
 
 def work_of(cell: Cell | LinearCell) -> int:
     """Work of one network of a cell, in gradient steps."""
     if isinstance(cell, LinearCell):
-        return cell.settings.steps
+        return max(cell.settings.steps // LINEAR_STEPS_PER_STEP, 1)
     return training_work(cell) + measurement_work(cell) + structure_work(cell)
 
 

@@ -55,10 +55,10 @@ def simulated_plan(trials: int) -> Plan:
 def launched(plan: Plan, out: Path) -> dict[str, Any]:
     """Run a plan through Ray Tune: seconds from start to end, CPU seconds of all processes, memory by kind of process."""
     from study.bench.processes import Watch  # late, here and below: importing Ray takes seconds
-    from study.launch import launch
+    from study.launch import Part, launch
 
     with Watch() as watch:
-        outcome = launch(plan, out, Tracking(mode="disabled"), provenance(), Console(quiet=True))
+        outcome = launch([Part(plan, out)], Tracking(mode="disabled"), provenance(), Console(quiet=True))[0]
     done = len(finished(out))
     if outcome.failed or done < plan.networks:
         raise RuntimeError(f"bench sweep: {done} of {plan.networks} networks finished; {outcome.failed}")

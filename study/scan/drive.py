@@ -18,7 +18,7 @@ from study import signals
 from study.checkpoint import clear
 from study.failure import UserError
 from study.folder import claim
-from study.launch import Outcome, awaited, launch, quiet, shut_down, start_ray
+from study.launch import Outcome, Part, awaited, launch, quiet, shut_down, start_ray
 from study.lock import driving
 from study.machine import cores
 from study.plan import Cell, Plan
@@ -138,7 +138,7 @@ def _scan(
 
     def train(cells: Sequence[Cell]) -> bool:
         plan = Plan(scan.sweep, tuple(cells), ())
-        outcome = launch(plan, out, tracking, provenance(), console, address, driver)
+        outcome = launch([Part(plan, out, driver)], tracking, provenance(), console, address)[0]
         _complain(console, outcome)
         return {(cell.name, draw) for cell in cells for draw in cell.draws} <= finished(out)
 

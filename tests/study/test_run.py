@@ -293,8 +293,8 @@ def test_blocks_that_never_started_are_not_called_failed() -> None:
     crossed = load_sweep(ROOT / "sweeps" / "paper.yaml", fields)
     blocks = [block for block in make_plan(crossed).blocks() if block.cell.name == "large"]
     assert [block.label for block in blocks] == ["large/0-0", "large/0:1-0:1", "large/0:2-0:2", "large/0:3-0:3"]
-    failure = Result({"config": {"block": 2}, "failed": "too large"}, None, None, "")
-    ended = _outcome([failure, Result({"config": {"block": 0}}, None, None, "")], blocks, {("large", Draw(0, 0))})
+    failure = Result({"config": {"job": (0, 2)}, "failed": "too large"}, None, None, "")
+    ended = _outcome([failure, Result({"config": {"job": (0, 0)}}, None, None, "")], blocks, {("large", Draw(0, 0))})
     assert ended.failed == {"large/0:2-0:2": "too large"}
     assert ended.interrupted
     done = {("large", Draw(0, number)) for number in (0, 1, 3)}
