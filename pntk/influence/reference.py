@@ -131,19 +131,20 @@ class Passed:
 
 def _pass(stage: Stage, state: State, masses: Tensor, bias: float) -> Passed:
     every = max(isqrt(len(stage.rates)), 1)
-    kept, path, losses = [], [], []
-    for k, rate in enumerate(stage.rates):
+    kept: list[State] = []
+    numbers = masses.new_zeros(2, len(stage.rates))  # path and loss: a small tensor a step would keep the allocator from
+    for k, rate in enumerate(stage.rates):  # using the memory of large ones again, a gigabyte every 300 steps
         if k % every == 0:
             kept.append(state)
         seen = _seen(state, masses, stage.patterns, bias)
         state = _step(seen, stage.patterns, rate)
-        path.append(rate * seen.wrong.abs().sum())
-        losses.append(mean_squared_error(seen.logits, stage.patterns))
-    numbers = torch.stack([torch.stack(path), torch.stack(losses)]).double().cpu().numpy()
-    bad = np.flatnonzero(~np.isfinite(numbers).all(axis=0))
+        numbers[0, k] = rate * seen.wrong.abs().sum()
+        numbers[1, k] = mean_squared_error(seen.logits, stage.patterns)
+    path, losses = numbers.double().cpu().numpy()
+    bad = np.flatnonzero(~np.isfinite(path + losses))
     if len(bad):
         raise Diverged(f"the reference diverges at step {bad[0]} of {len(stage.rates)}")
-    return Passed(stage, kept, every, numbers[0], numbers[1], state)
+    return Passed(stage, kept, every, path, losses, state)
 
 
 def _backwards(passed: Passed, masses: Tensor, bias: float) -> Iterator[tuple[int, _Seen]]:
@@ -189,14 +190,14 @@ def _respond(passed: Passed, bar: State, masses: Tensor, bias: float, bins: int 
     number, fraction = places(passed.path, edges)
     impulses = patterns.targets.new_zeros(len(edges) - 1, *patterns.targets.shape)
     weights = patterns.targets.new_zeros(len(edges), *patterns.targets.shape)
-    sizes = [patterns.targets.new_zeros(())] * len(rates)
+    sizes = patterns.targets.new_zeros(len(rates))
     for k, seen in _backwards(passed, masses, bias):
         bar, weight = _step_back(bar, seen, masses, patterns, rates[k])
         impulses[number[k]].add_(seen.wrong, alpha=rates[k])
         weights[number[k]].add_(weight, alpha=1 - fraction[k])
         weights[number[k] + 1].add_(weight, alpha=fraction[k])
         sizes[k] = weight.norm()
-    return Response(patterns, impulses, weights, len(edges) == len(rates) + 1), bar, torch.stack(sizes)
+    return Response(patterns, impulses, weights, len(edges) == len(rates) + 1), bar, sizes
 
 
 def trained(units: Units, direct: Tensor, masses: Tensor, stages: Sequence[Stage], bias: float = -2.0) -> tuple[Passed, ...]:

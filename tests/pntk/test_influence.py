@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -243,3 +245,24 @@ def test_bins_have_equal_path() -> None:
     assert len(edges_of(np.array([5.0, 1, 1, 1]), 3)) <= 4  # a step longer than a bin
     with pytest.raises(ValueError, match="at least 1"):
         edges_of(path, 0)
+
+
+def test_memory_of_training_a_reference_does_not_grow_with_its_steps() -> None:
+    """Two lengths of training in fresh processes, in which numbers kept of every step once held freed activities fast."""
+    script = (
+        "import resource, sys, torch\n"
+        "from pntk.influence.reference import trained\n"
+        "from pntk.influence.units import Patterns, Stage, Units\n"
+        "torch.set_num_threads(1)\n"
+        "patterns = Patterns(torch.rand(392, 24), 12, torch.rand(392, 9), torch.ones(392))\n"
+        "units = Units(torch.rand(24, 4000), torch.rand(4000, 9))\n"
+        "stage = Stage(patterns, (1e-6,) * int(sys.argv[1]))\n"
+        "trained(units, torch.zeros(12, 9), torch.full((4000,), 0.05), [stage])\n"
+        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)\n"
+    )
+
+    def peak(steps: int) -> int:
+        command = [sys.executable, "-c", script, str(steps)]
+        return int(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+
+    assert peak(150) < 1.4 * peak(20)
