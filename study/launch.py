@@ -61,7 +61,7 @@ class _Feed(tune.Callback):
 
     def on_trial_result(self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info: Any) -> None:
         _LIVE["progress"].update(trial.trial_id, result["work"], result["finished"])
-        if result["finished"] and "looks" in _LIVE:
+        if result["finished"] and "looks" in _LIVE and not signals.received():
             part, block = trial.config["job"]
             _LIVE["looks"][part].finished(_LIVE["blocks"][part][block])
 

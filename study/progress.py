@@ -57,6 +57,7 @@ class LiveProgress:
         self._start = self._last_line = time.monotonic()
         self._samples: list[tuple[float, float]] = []
         self._bar: Progress | None = None
+        self._closed = False
         if console.is_terminal:
             columns = (SpinnerColumn(), BarColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
             self._bar = Progress(*columns, console=console)
@@ -71,7 +72,7 @@ class LiveProgress:
         if not self._samples or now - self._samples[-1][0] >= 1:  # Ray's start says nothing about the speed of the work
             self._samples = [sample for sample in self._samples if sample[0] >= now - 2 * WINDOW]
             self._samples.append((now, float(sum(self._of_trial.values()))))
-        self._show(force=False)
+        self._show()
 
     def _text(self) -> str:
         done = sum(self._of_trial.values())
@@ -81,14 +82,17 @@ class LiveProgress:
             left = f"{duration(known)} left, done about {clock(datetime.now(), known)}"
         return f"{self.done_networks} of {self.networks} networks, {min(done / self.work, 1):.0%} of the work, {left}"
 
-    def _show(self, force: bool) -> None:
+    def _show(self) -> None:
+        if self._closed:  # a signal's last line is printed by another thread, and stays the last
+            return
         if self._bar is not None:
             self._bar.update(self._bar.task_ids[0], completed=sum(self._of_trial.values()), description=self._text())
-        elif force or time.monotonic() - self._last_line > SECONDS_BETWEEN_LINES:
+        elif time.monotonic() - self._last_line > SECONDS_BETWEEN_LINES:
             self._last_line = time.monotonic()
             elapsed = duration(time.monotonic() - self._start)
             self.console.print(f"{self._text()} ({elapsed} so far)", highlight=False)
 
     def close(self) -> None:
+        self._closed = True
         if self._bar is not None:
             self._bar.stop()

@@ -56,6 +56,21 @@ def test_live_progress_says_what_is_left_and_until_when(monkeypatch: pytest.Monk
     assert text.splitlines()[-1].startswith("0 of 10 networks, 22% of the work")
 
 
+def test_nothing_follows_a_last_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A signal's line comes from another thread while trials may still report."""
+    now, sink = 1000.0, StringIO()
+    monkeypatch.setattr("study.progress.time.monotonic", lambda: now)
+    progress = LiveProgress(Console(file=sink, width=200), 1000, 10)
+    now += 60
+    progress.update("a", 500, 5)
+    said = sink.getvalue()
+    assert "5 of 10 networks" in said
+    progress.close()
+    now += 60
+    progress.update("a", 900, 9)
+    assert sink.getvalue() == said
+
+
 def test_the_first_pairs_of_the_primary_contrast_come_first_and_blocks_stay_as_they_are() -> None:
     plan = make_plan(load_sweep(ROOT / "sweeps" / "paper.yaml"))
     blocks = plan.blocks()
