@@ -188,29 +188,28 @@ def launch(
     """
     done = [finished(part.out) for part in parts]
     blocks = [part.plan.blocks(there) for part, there in zip(parts, done, strict=True)]
-    every = [(part, block) for part, of_part in zip(parts, blocks, strict=True) for block in of_part]
-    nothing = Outcome({}, None, False)
+    every = [block for its in blocks for block in its]
     if not every:
-        return [nothing for _ in parts]
+        return [Outcome({}, None, False) for _ in parts]
     quiet()
-    owned = "ours" in _LIVE or not ray.is_initialized()
-    work = sum(work_of(b.cell) * len(b.draws) for _, b in every)
-    progress = LiveProgress(console, work, sum(len(b.draws) for _, b in every))
+    owned, unprepared = not ray.is_initialized(), dict[int, dict[str, str]]()
+    progress = LiveProgress(console, sum(work_of(b.cell) * len(b.draws) for b in every), sum(len(b.draws) for b in every))
     looks = [Looks(part.plan, part.out, console, there) for part, there in zip(parts, done, strict=True)]
     _LIVE.update(progress=progress, looks=looks, blocks=blocks)
     try:
-        if not ray.is_initialized():
+        if owned:
             try:
                 start_ray(address)
-                _LIVE["ours"] = True
             except RayError as error:
                 return [Outcome({"Ray": str(error).removeprefix("Ray ")}, None, False) for _ in parts]
-        for part, of_part in zip(parts, blocks, strict=True):
+        for number, part in enumerate(parts):
             compute = part.plan.sweep.compute
-            if failed := prepare(wanted_by(of_part), part.out, compute, console):
-                return [Outcome(failed, None, False) if other is part else nothing for other in parts]
-            if address and of_part and (waits := awaited(compute, ray.nodes())):
+            if failed := prepare(wanted_by(blocks[number]), part.out, compute, console):
+                unprepared[number], blocks[number] = failed, []  # the other parts go on
+            if address and blocks[number] and (waits := awaited(compute, ray.nodes())):
                 console.print(waits, highlight=False, markup=False, soft_wrap=True)
+        if not any(blocks):
+            return [Outcome(unprepared.get(number, {}), None, False) for number in range(len(parts))]
         tuner = tune.Tuner(
             tune.with_resources(
                 tune.with_parameters(run_trial, homes=_homes(parts, blocks), tracking=tracking, provenance=dict(provenance)),
@@ -233,16 +232,26 @@ def launch(
     finally:
         progress.close()
         if owned:
-            end_ray()
+            shut_down()
     if signals.received():  # a batch system signals every process of a job: workers that ended have not failed
         return [Outcome({}, None, True) for _ in parts]
-    results = [[result for result in grid if (result.config or {}).get("job", (None,))[0] == n] for n in range(len(parts))]
-    return [_outcome(of_part, its, finished(part.out)) for of_part, its, part in zip(results, blocks, parts, strict=True)]
+    results = list(grid)
+    return [
+        Outcome(unprepared[number], None, False) if number in unprepared
+        else _outcome([result for result in results if _job(result)[0] == number], blocks[number], finished(part.out))
+        for number, part in enumerate(parts)
+    ]  # fmt: skip
 
 
 def _homes(parts: Sequence[Part], blocks: Sequence[Sequence[Block[Any]]]) -> list[_Home]:
     return [
-        _Home(pack(its), spelled(part.out), part.plan.sweep.name, group_of(part.out, part.plan.sweep), part.driver)
+        _Home(
+            pack(its),
+            spelled(part.out),
+            part.plan.sweep.name,
+            group_of(part.out, part.plan.sweep),
+            part.driver,
+        )
         for part, its in zip(parts, blocks, strict=True)
     ]
 
@@ -260,12 +269,6 @@ def _jobs(parts: Sequence[Part], blocks: Sequence[Sequence[Block[Any]]]) -> list
         for part, (compute, its) in enumerate(zip(computes, blocks, strict=True))
         for number in range(len(its))
     ]
-
-
-def end_ray() -> None:
-    """End the Ray that a launch has started; nothing where there is none."""
-    if _LIVE.pop("ours", False):
-        shut_down()
 
 
 def shut_down() -> None:
@@ -353,11 +356,16 @@ def quiet() -> None:
     warnings.filterwarnings("ignore", category=FutureWarning, module="ray")
 
 
+def _job(result: Any) -> tuple[int | None, int | None]:
+    """The numbers of the part and of its block that a result is of; None for one that Tune knows nothing of."""
+    return (result.config or {}).get("job", (None, None))
+
+
 def _outcome(grid: Iterable[Any], blocks: list[Block[Any]], done: set[tuple[str, Draw]]) -> Outcome:
     """What became of the trials; those that Tune never started have no result to speak of, only no rows."""
     failed, problems = dict[int, str](), []
     for result in grid:
-        _, number = (result.config or {}).get("job", (None, None))
+        number = _job(result)[1]
         if number is not None and result.error is not None:
             why = str(result.error).strip().splitlines() or [type(result.error).__name__]
             failed[number] = f"{why[-1]} ({TRIES} tries)"

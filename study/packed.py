@@ -34,7 +34,7 @@ class PackedBlocks:
 
 
 def pack(blocks: Sequence[Block[Any]]) -> PackedBlocks:
-    """At least one block."""
+    """Any number of blocks, also none."""
     numbers = {name: number for number, name in enumerate(dict.fromkeys(block.cell.name for block in blocks))}
     cells = {block.cell.name: replace(block.cell, draws=()) for block in blocks}
     return PackedBlocks(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import socket
 import time
 from collections.abc import Mapping, Sequence
@@ -329,7 +330,7 @@ def report(
     _print_problem(problem, console)
     _print_places(out, files, console)
     if not pictures:
-        console.print(f"study analyse {out} draws its figures.", highlight=False, markup=False, soft_wrap=True)
+        console.print(f"Its figures: study analyse {shlex.quote(str(out))}", highlight=False, markup=False, soft_wrap=True)
     if analysis is not None:
         steps = NOWHERE if out.name == LINEAR else next_steps(out, plan, len(frame), command)
         print_answer(console, analysis, steps, compact=not tables)

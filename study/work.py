@@ -14,7 +14,9 @@ from study.references import response_work
 STEPS_PER_MEASUREMENT = 700
 STEPS_PER_EIG = 120
 STEPS_PER_CLUSTERING = 300
-LINEAR_STEPS_PER_STEP = 13  # of a linear network of the source study; their trials share one bar
+# Steps of a linear network of the source study in the time of one of the paper's network, by the times that `run paper` prints
+# for both in its plan: they share one bar.
+LINEAR_STEPS_PER_STEP = 13
 
 
 def work_of(cell: Cell | LinearCell) -> int:

@@ -132,16 +132,18 @@ class Passed:
 def _pass(stage: Stage, state: State, masses: Tensor, bias: float) -> Passed:
     every = max(isqrt(len(stage.rates)), 1)
     kept: list[State] = []
-    numbers = masses.new_zeros(2, len(stage.rates))  # path and loss: a small tensor a step would keep the allocator from
-    for k, rate in enumerate(stage.rates):  # using the memory of large ones again, a gigabyte every 300 steps
+    # Path and loss of each step in one array: small tensors kept of every step lie between large ones, and the allocator could
+    # not use the memory of those again.
+    numbers = masses.new_zeros(2, len(stage.rates))
+    for k, rate in enumerate(stage.rates):
         if k % every == 0:
             kept.append(state)
         seen = _seen(state, masses, stage.patterns, bias)
         state = _step(seen, stage.patterns, rate)
         numbers[0, k] = rate * seen.wrong.abs().sum()
         numbers[1, k] = mean_squared_error(seen.logits, stage.patterns)
-    path, losses = numbers.double().cpu().numpy()
-    bad = np.flatnonzero(~np.isfinite(path + losses))
+    path, losses = found = numbers.double().cpu().numpy()
+    bad = np.flatnonzero(~np.isfinite(found).all(axis=0))
     if len(bad):
         raise Diverged(f"the reference diverges at step {bad[0]} of {len(stage.rates)}")
     return Passed(stage, kept, every, path, losses, state)

@@ -297,3 +297,21 @@ def test_medians_have_order_statistic_intervals_and_count_what_never_came() -> N
     assert never.reason
     assert median(values[:5]).low is None
     assert median(np.array([np.nan, np.nan]), censored=True).value is None
+
+
+@pytest.mark.slow
+def test_a_reference_that_fails_keeps_no_other_part_from_its_work(tmp_path: Path) -> None:
+    """A study whose references cannot be kept, because where they belong is a file, with linear networks beside it."""
+    shutil.copy(LINEAR, tmp_path)
+    (tmp_path / "small.yaml").write_text(SMALL + "linear: linear.yaml\n")
+    out = tmp_path / "out"
+    settings = ("predictors=[linear_response]", "references=1", "reference_units=20", "reference_data_seed=0")
+    wanted = [*(f"settings.{assignment}" for assignment in settings), *(f"linear.{assignment}" for assignment in FEWER)]
+    claim(out, make_plan(load_sweep(tmp_path / "small.yaml", ["seeds=2", *wanted])))
+    (out / "references").touch()
+    done = study("run", tmp_path / "small.yaml", "--out", out, "--set", "seeds=2", *wanted)
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert "failed: standard, reference 0 of data set 0: " in done.stdout
+    assert "Not complete: 0 of 4 networks are finished" in done.stdout
+    assert len(read_rows(out / "linear")) == 4
+    assert (out / "linear" / "analysis.json").exists()
