@@ -13,10 +13,10 @@ from pntk.predictors.spectrum import MOST_PATTERNS
 from study.linear_trial import recorded
 from study.machine import memory
 from study.plan import Block, Cell, LinearCell, Plan
+from study.references import reference_steps
 from study.sweep import RESPONSES, SweepError
 
 WORKER = 600e6  # a Ray worker with torch, scikit-learn and wandb imported
-REFERENCE_STEPS = 10  # times as many steps as its phase a reference may take, see `study.references.rates_of`
 SHARE = 0.9  # of the machine's memory that trials may take together
 
 
@@ -43,10 +43,12 @@ def _multitask(cell: Cell, block: int) -> dict[str, float]:
         case = 8.0 * outputs * (8 * train**2 + 4 * min(max(unseen), MOST_PATTERNS) ** 2)
         unseen_case = 8.0 * max(unseen) * (3 * width + 5 * hidden) + 8 * block * sum(unseen) * len(settings.predictors)
     wide, bins = settings.reference_units, min(settings.reference_bins, max(phase.steps for phase in phases))
-    asked, steps = any(name in RESPONSES for name in settings.predictors), max(phase.steps for phase in phases)
+    asked = any(name in RESPONSES for name in settings.predictors)
     turns = len(cell.curriculum.turns)
-    # A reference in training: states kept and computed again, activities of a step backwards; and 16 that are kept in memory.
-    states = 2 * (1 + turns) * (steps * REFERENCE_STEPS) ** 0.5 * wide * width + 8 * most * wide + 8 * max(unseen) * wide
+    # A reference in training: states kept and computed again, the latter with their activities, activities of a step backwards;
+    # and 16 that are kept in memory.
+    every = max(reference_steps(phase) for phase in phases) ** 0.5
+    states = 2 * (1 + turns) * every * wide * width + (8 + every) * most * wide + 8 * max(unseen) * wide
     gathered = 16 * 3 * bins * train * outputs * turns * (turns + 1) / 2
     return {
         "reference_units": asked * item * states,

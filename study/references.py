@@ -86,12 +86,25 @@ def wanted_by(blocks: Sequence[Block[Cell]]) -> list[Wanted]:
 
 def rates_of(phase: Phase) -> tuple[float, ...]:
     """Learning rates of a reference's steps through a turn of a phase: as long a time, small steps first."""
+    time, (slow, fast) = phase.steps * phase.learning_rate, _slow_and_fast(phase)
+    if not slow:
+        return (phase.learning_rate,) * fast
+    gentle = min(GENTLE_TIME, time)
+    return (gentle / slow,) * slow + ((time - gentle) / fast,) * fast if fast else (time / slow,) * slow
+
+
+def reference_steps(phase: Phase) -> int:
+    """How many steps a reference takes through a turn of a phase: the length of `rates_of`."""
+    return sum(_slow_and_fast(phase))
+
+
+def _slow_and_fast(phase: Phase) -> tuple[int, int]:
+    """How many gentle steps come first, and how many others after them."""
     if phase.learning_rate <= GENTLE_RATE:
-        return (phase.learning_rate,) * phase.steps
+        return 0, phase.steps
     time = phase.steps * phase.learning_rate
     gentle = min(GENTLE_TIME, time)
-    slow, fast = round(gentle / GENTLE_RATE), round((time - gentle) / phase.learning_rate)
-    return (gentle / slow,) * slow + ((time - gentle) / fast,) * fast if fast else (time / slow,) * slow
+    return round(gentle / GENTLE_RATE), round((time - gentle) / phase.learning_rate)
 
 
 def reference_work(wanted: Wanted) -> int:

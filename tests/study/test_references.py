@@ -10,12 +10,13 @@ import numpy as np
 import pytest
 import yaml
 
+from pntk.curriculum import Phase
 from pntk.influence.reference import Diverged
 from pntk.network import base_networks, scaled
 from study.memory import parts_of
 from study.plan import Block, Cell, make_plan
 from study.reference_files import FOLDER, References, place_of, read, write
-from study.references import Wanted, rates_of, reference_work, response_work, train, wanted_by, wanted_of
+from study.references import Wanted, rates_of, reference_steps, reference_work, response_work, train, wanted_by, wanted_of
 from study.schema import columns
 from study.sweep import RESPONSES, SweepError
 from study.sweep_file import parse_sweep
@@ -156,3 +157,12 @@ def test_costs_are_counted() -> None:
     assert reference_work(wanted_of(block.cell, [0])[0]) == (80 + 3 * (40 + 80)) * 40 / 20
     assert parts_of(block)["reference_units"] > 0
     assert parts_of(block_of(predictors=[]))["reference_units"] == 0
+
+
+def test_the_steps_of_a_reference_are_counted_without_making_them() -> None:
+    for rate in (1e-4, 0.01, 0.011, 0.03, 0.4, 20.0):
+        for steps in (1, 2, 17, 499, 2500):
+            phase = Phase("single", (1.0,), steps, rate)
+            rates = rates_of(phase)
+            assert len(rates) == reference_steps(phase)
+            assert sum(rates) == pytest.approx(steps * rate)
