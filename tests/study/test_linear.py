@@ -5,16 +5,18 @@ from __future__ import annotations
 import json
 import os
 import shutil
+from io import StringIO
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from rich.console import Console
 from scipy.stats import binom
 
 from study.clean import file_name
 from study.console import make_console
-from study.folder import claim, stored_sweep
+from study.folder import claim, stored_plan, stored_sweep
 from study.linear_analysis import analyse_linear
 from study.linear_trial import rows_of, run_block
 from study.plan import Block, make_plan
@@ -297,6 +299,21 @@ def test_medians_have_order_statistic_intervals_and_count_what_never_came() -> N
     assert never.reason
     assert median(values[:5]).low is None
     assert median(np.array([np.nan, np.nan]), censored=True).value is None
+
+
+def test_figures_that_are_not_drawn_again_do_not_outlive_their_rows(along: Along, tmp_path: Path) -> None:
+    out = tmp_path / "linear"
+    shutil.copytree(along[0] / "linear", out)
+    drawn = {path.name for path in (out / "figures").iterdir()}
+    mine = out / "figures" / "source_figure_2_loss.svg"
+    mine.write_text("annotated by hand")
+    (out / "figures" / "other.svg").write_text("of somebody else")
+    sink = StringIO()
+    report(stored_plan(out), out, Console(file=sink, width=200), pictures=False)
+    assert len(drawn) == 20
+    assert {path.name for path in (out / "figures").iterdir()} == {mine.name, "other.svg"}
+    assert "source_figure_2_loss.svg: not of these rows; it is not known to be of this program, so it stays" in sink.getvalue()
+    assert f"Its figures: study analyse {out}" in sink.getvalue()
 
 
 @pytest.mark.slow
